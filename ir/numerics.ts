@@ -60,7 +60,8 @@ export interface FixedPoint {
  * Throws a RangeError when the ratio is not positive and finite or is 2^15 or more.
  */
 export function encodeRatio(ratio: number): FixedPoint {
-  if (!(ratio > 0) || !Number.isFinite(ratio)) throw new RangeError(`ratio ${ratio} is not positive and finite`);
+  if (!(ratio > 0) || !Number.isFinite(ratio))
+    throw new RangeError(`ratio ${ratio} is not positive and finite`);
   let shift = multiplierBits - 1 - Math.floor(Math.log2(ratio));
   shift = Math.min(maxShift, shift);
   let multiplier = Math.round(ratio * 2 ** shift);

@@ -22,7 +22,9 @@ export const affine = defineOp({
   element: 'accumulator',
   constraints: [
     constraint('affine-input', 'x has a channel axis', ({ operands }) =>
-      operands[0]!.shape.length >= 2 ? undefined : `x has ${operands[0]!.shape.length} axes, expected at least 2`,
+      operands[0]!.shape.length >= 2
+        ? undefined
+        : `x has ${operands[0]!.shape.length} axes, expected at least 2`,
     ),
     perChannelVector(1, 'gain'),
     perChannelVector(2, 'shift'),

@@ -23,7 +23,9 @@ export const batchNorm = defineOp({
   constraints: [
     f32Operands,
     constraint('batch-norm-input', 'x has a channel axis', ({ operands }) =>
-      operands[0]!.shape.length >= 2 ? undefined : `x has ${operands[0]!.shape.length} axes, expected at least 2`,
+      operands[0]!.shape.length >= 2
+        ? undefined
+        : `x has ${operands[0]!.shape.length} axes, expected at least 2`,
     ),
     perChannelVector(1, 'scale'),
     perChannelVector(2, 'bias'),

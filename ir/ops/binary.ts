@@ -37,7 +37,9 @@ const narrowPair: Constraint<unknown> = constraint(
   ({ operands }) => {
     if (operands.every(isF32)) return undefined;
     const wrong = operands.find((type) => !isQuantized(type) || bitWidth(type.element.storage) > 8);
-    return wrong === undefined ? undefined : `operand of type ${formatElement(wrong.element)}, expected at most 8 bits`;
+    return wrong === undefined
+      ? undefined
+      : `operand of type ${formatElement(wrong.element)}, expected at most 8 bits`;
   },
 );
 

@@ -11,7 +11,14 @@ import { constraint, defineOp } from '../op.ts';
 import { rowMajorStrides } from '../tensor.ts';
 import { isF32 } from '../types.ts';
 import { layerOperands } from './signature.ts';
-import { fittingWindow, spatialInput, tapSpan, windowAttributes, windowedExtent, wellFormedWindow } from './window.ts';
+import {
+  fittingWindow,
+  spatialInput,
+  tapSpan,
+  windowAttributes,
+  windowedExtent,
+  wellFormedWindow,
+} from './window.ts';
 import { centred } from './accumulate.ts';
 
 export const conv2d = defineOp({
@@ -30,20 +37,26 @@ export const conv2d = defineOp({
     spatialInput,
     layerOperands,
     wellFormedWindow,
-    constraint('weight-shape', 'weights have four axes and O and C are divisible by groups', ({ operands, attributes }) => {
-      const [x, weight] = operands;
-      if (weight!.shape.length !== 4) return `weights have ${weight!.shape.length} axes, expected 4 (OIHW)`;
-      const { groups } = attributes;
-      if (groups < 1) return `groups is ${groups}, expected at least 1`;
-      if (weight!.shape[1]! * groups !== x!.shape[1]!) {
-        return `weights read ${weight!.shape[1]!} channels in ${groups} groups, the input has ${x!.shape[1]!}`;
-      }
-      if (weight!.shape[0]! % groups !== 0) return `${weight!.shape[0]!} output channels do not divide into ${groups} groups`;
-      return undefined;
-    }),
+    constraint(
+      'weight-shape',
+      'weights have four axes and O and C are divisible by groups',
+      ({ operands, attributes }) => {
+        const [x, weight] = operands;
+        if (weight!.shape.length !== 4) return `weights have ${weight!.shape.length} axes, expected 4 (OIHW)`;
+        const { groups } = attributes;
+        if (groups < 1) return `groups is ${groups}, expected at least 1`;
+        if (weight!.shape[1]! * groups !== x!.shape[1]!) {
+          return `weights read ${weight!.shape[1]!} channels in ${groups} groups, the input has ${x!.shape[1]!}`;
+        }
+        if (weight!.shape[0]! % groups !== 0)
+          return `${weight!.shape[0]!} output channels do not divide into ${groups} groups`;
+        return undefined;
+      },
+    ),
     constraint('bias-shape', 'bias has one element per output channel', ({ operands }) => {
       const [, weight, bias] = operands;
-      if (bias === undefined || (bias.shape.length === 1 && bias.shape[0] === weight!.shape[0])) return undefined;
+      if (bias === undefined || (bias.shape.length === 1 && bias.shape[0] === weight!.shape[0]))
+        return undefined;
       return `bias of shape [${bias.shape.join(', ')}], expected [${weight!.shape[0]!}]`;
     }),
     fittingWindow((_, operands) => operands[1]!.shape.slice(2)),
@@ -57,7 +70,12 @@ export const conv2d = defineOp({
   evaluate: ({ tensors, attributes, result }) => {
     const [x, weight, bias] = tensors;
     const [batch, outputs, height, width] = result.shape as [number, number, number, number];
-    const [, inputsPerGroup, kernelHeight, kernelWidth] = weight!.type.shape as [number, number, number, number];
+    const [, inputsPerGroup, kernelHeight, kernelWidth] = weight!.type.shape as [
+      number,
+      number,
+      number,
+      number,
+    ];
     const [, inputs, inputHeight, inputWidth] = x!.type.shape as [number, number, number, number];
     const outputsPerGroup = outputs / attributes.groups;
     const xs = centred(x!);

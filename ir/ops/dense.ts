@@ -25,7 +25,8 @@ export const dense = defineOp({
       if (x!.shape.length !== 2 || weight!.shape.length !== 2) {
         return `x has ${x!.shape.length} axes and weight ${weight!.shape.length}, expected 2 and 2`;
       }
-      if (x!.shape[1] !== weight!.shape[1]) return `x has ${x!.shape[1]!} channels, weight ${weight!.shape[1]!}`;
+      if (x!.shape[1] !== weight!.shape[1])
+        return `x has ${x!.shape[1]!} channels, weight ${weight!.shape[1]!}`;
       if (bias !== undefined && (bias.shape.length !== 1 || bias.shape[0] !== weight!.shape[0])) {
         return `bias of shape [${bias.shape.join(', ')}], expected [${weight!.shape[0]!}]`;
       }

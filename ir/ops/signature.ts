@@ -3,10 +3,14 @@ import { constraint, type Constraint } from '../op.ts';
 import { formatElement, formatType, isF32, isQuantized, sameElement } from '../types.ts';
 
 /** All operands are f32. */
-export const f32Operands: Constraint<unknown> = constraint('f32-operands', 'all operands are f32', ({ operands }) => {
-  const wrong = operands.find((type) => !isF32(type));
-  return wrong === undefined ? undefined : `operand of type ${formatType(wrong)}, expected f32`;
-});
+export const f32Operands: Constraint<unknown> = constraint(
+  'f32-operands',
+  'all operands are f32',
+  ({ operands }) => {
+    const wrong = operands.find((type) => !isF32(type));
+    return wrong === undefined ? undefined : `operand of type ${formatType(wrong)}, expected f32`;
+  },
+);
 
 /**
  * Operands of a layer: all f32; or integers: quantized activations of at most 8 bits, weights of at most 8 bits quantized
@@ -21,7 +25,11 @@ export const layerOperands: Constraint<unknown> = constraint(
     if (!isQuantized(x!) || Number(x.element.storage.slice(1)) > 8) {
       return `activations of type ${formatElement(x!.element)}, expected at most 8 quantized bits`;
     }
-    if (!isQuantized(weight!) || weight.element.zeroPoint !== 0 || !['i2', 'i4', 'i8'].includes(weight.element.storage)) {
+    if (
+      !isQuantized(weight!) ||
+      weight.element.zeroPoint !== 0 ||
+      !['i2', 'i4', 'i8'].includes(weight.element.storage)
+    ) {
       return `weights of type ${formatElement(weight!.element)}, expected i2, i4 or i8 with zero point 0`;
     }
     if (bias !== undefined && bias.element.storage !== 'i32') {

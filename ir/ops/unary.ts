@@ -23,7 +23,8 @@ function unary<const S extends AttributeSchema>(
     element: 'f32',
     constraints: [f32Operands],
     shape: ([x]) => x!.shape,
-    evaluate: ({ tensors, attributes: given }) => Float32Array.from(tensors[0]!.data, (value) => apply(value, given)),
+    evaluate: ({ tensors, attributes: given }) =>
+      Float32Array.from(tensors[0]!.data, (value) => apply(value, given)),
   });
 }
 

@@ -84,5 +84,7 @@ export const spatialInput: Constraint<unknown> = constraint(
   'spatial-input',
   'operand 0 has four axes: batch, channels, height, width',
   ({ operands }) =>
-    operands[0]!.shape.length === 4 ? undefined : `operand 0 has ${operands[0]!.shape.length} axes, expected 4 (NCHW)`,
+    operands[0]!.shape.length === 4
+      ? undefined
+      : `operand 0 has ${operands[0]!.shape.length} axes, expected 4 (NCHW)`,
 );

@@ -1,0 +1,21 @@
+/**
+ * The kernel language, for those who write kernels and those who emit them. The README has a tour.
+ */
+export * from './builder.ts';
+export * from './builtins/number.ts';
+export * from './builtins/packed.ts';
+export { builtinTable } from './builtins/table.ts';
+export * from './expression.ts';
+export { KernelError } from './kernel-error.ts';
+export { commentText, identifier, isReserved, Names, toIdentifier } from './names.ts';
+export { privateArray, storageArray, table, variable, workgroupArray } from './statement.ts';
+export type * from './tree.ts';
+export {
+  allocate,
+  type Element,
+  type Memory,
+  type Scalar,
+  type Type,
+  typeRows,
+  type Vector,
+} from './types.ts';

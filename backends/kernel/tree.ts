@@ -1,0 +1,243 @@
+/**
+ * What a kernel *is*: the data that printers print and the evaluator runs. Nothing here computes.
+ *
+ * The definitions recurse into each other (an expression calls a function, whose body holds expressions), so they share a file;
+ * the constructors, which check types and fold constants, live in `expression.ts`, `statement.ts` and `builder.ts`.
+ *
+ * A variable is known by its identity, never by its name: two loops may both be called `oc`, a loop unrolled four times
+ * may declare `acc` four times; printers give each a name of its own. Every expression is pure.
+ */
+import type { Element, Type } from './types.ts';
+
+export type UnaryOperator = '-' | '~' | '!';
+export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%';
+export type ShiftOperator = '<<' | '>>';
+export type BitwiseOperator = '&' | '|' | '^';
+export type Comparison = '==' | '!=' | '<' | '<=' | '>' | '>=';
+export type LogicalOperator = '&&' | '||';
+export type BinaryOperator =
+  ArithmeticOperator | ShiftOperator | BitwiseOperator | Comparison | LogicalOperator;
+
+export interface Literal {
+  readonly kind: 'literal';
+  readonly type: Type;
+  /** bigint for i64, boolean for bool, number for the others. */
+  readonly value: number | bigint | boolean;
+}
+
+/** A named value: parameter, `let`, `var` or loop variable. The node is its own identity. */
+export interface Variable {
+  readonly kind: 'variable';
+  readonly type: Type;
+  readonly name: string;
+  readonly mutable: boolean;
+}
+
+export interface Unary {
+  readonly kind: 'unary';
+  readonly type: Type;
+  readonly operator: UnaryOperator;
+  readonly operand: Expression;
+}
+
+export interface Binary {
+  readonly kind: 'binary';
+  readonly type: Type;
+  readonly operator: BinaryOperator;
+  readonly left: Expression;
+  readonly right: Expression;
+}
+
+/** `condition ? whenTrue : whenFalse`. C evaluates the chosen arm, WGSL evaluates both. */
+export interface Select {
+  readonly kind: 'select';
+  readonly type: Type;
+  readonly condition: Expression;
+  readonly whenTrue: Expression;
+  readonly whenFalse: Expression;
+}
+
+/** A conversion that keeps the value where the target type can hold it (i32 <-> u32 wraps). */
+export interface Cast {
+  readonly kind: 'cast';
+  readonly type: Type;
+  readonly operand: Expression;
+}
+
+/** A conversion that keeps the 32 bits. */
+export interface Bitcast {
+  readonly kind: 'bitcast';
+  readonly type: Type;
+  readonly operand: Expression;
+}
+
+export interface Load {
+  readonly kind: 'load';
+  readonly type: Type;
+  readonly array: KernelArray;
+  readonly index: Expression;
+}
+
+/** Four lanes, or one that is copied to all four. */
+export interface Compose {
+  readonly kind: 'compose';
+  readonly type: Type;
+  readonly lanes: readonly Expression[];
+}
+
+export interface Component {
+  readonly kind: 'component';
+  readonly type: Type;
+  readonly vector: Expression;
+  readonly lane: 0 | 1 | 2 | 3;
+}
+
+/** A call of a builtin row: the languages spell it, the evaluator runs its model. */
+export interface Call {
+  readonly kind: 'call';
+  readonly type: Type;
+  readonly builtin: Builtin;
+  readonly operands: readonly Expression[];
+}
+
+/** A call of a function written in this language. */
+export interface Invoke {
+  readonly kind: 'invoke';
+  readonly type: Type;
+  readonly callee: KernelFunction;
+  readonly operands: readonly Expression[];
+}
+
+export type InvocationIdName =
+  'global_invocation_id' | 'local_invocation_id' | 'workgroup_id' | 'num_workgroups';
+
+/** Where in the grid this invocation stands; u32, grid kernels only. */
+export interface InvocationId {
+  readonly kind: 'id';
+  readonly type: 'u32';
+  readonly id: InvocationIdName;
+  readonly axis: 'x' | 'y' | 'z';
+}
+
+export type Expression =
+  | Literal
+  | Variable
+  | Unary
+  | Binary
+  | Select
+  | Cast
+  | Bitcast
+  | Load
+  | Compose
+  | Component
+  | Call
+  | Invoke
+  | InvocationId;
+
+/**
+ * Memory a kernel indexes. `storage` is the caller's buffer; `workgroup` is shared by a workgroup, `private` belongs to
+ * one invocation or call, both start as zeros; `table` is a constant of the program.
+ */
+export interface KernelArray {
+  readonly kind: 'array';
+  readonly space: 'storage' | 'workgroup' | 'private' | 'table';
+  readonly name: string;
+  readonly element: Element;
+  readonly access: 'read' | 'read_write';
+  /** In elements. Undefined only for storage whose length the caller decides. */
+  readonly length: number | undefined;
+  /** The contents of a table. */
+  readonly values?: readonly number[];
+}
+
+export type Statement =
+  | { readonly kind: 'declare'; readonly variable: Variable; readonly value: Expression }
+  | { readonly kind: 'declare-array'; readonly array: KernelArray }
+  | { readonly kind: 'assign'; readonly variable: Variable; readonly value: Expression }
+  | {
+      readonly kind: 'store';
+      readonly array: KernelArray;
+      readonly index: Expression;
+      readonly value: Expression;
+    }
+  | {
+      readonly kind: 'for';
+      readonly variable: Variable;
+      readonly from: Expression;
+      /** Exclusive, and evaluated before every trip. */
+      readonly to: Expression;
+      readonly step: number;
+      readonly body: readonly Statement[];
+    }
+  | { readonly kind: 'while'; readonly condition: Expression; readonly body: readonly Statement[] }
+  | {
+      readonly kind: 'if';
+      readonly condition: Expression;
+      readonly then: readonly Statement[];
+      readonly otherwise: readonly Statement[];
+    }
+  | { readonly kind: 'break' }
+  | { readonly kind: 'continue' }
+  | { readonly kind: 'return'; readonly value: Expression | undefined }
+  /** Every invocation of the workgroup arrives, and all writes to workgroup arrays are seen, before any goes on. */
+  | { readonly kind: 'barrier' }
+  | { readonly kind: 'comment'; readonly text: string };
+
+/** A pure function: reads its parameters and constant tables, touches no buffer, returns a value. */
+export interface KernelFunction {
+  readonly name: string;
+  readonly doc: readonly string[];
+  readonly parameters: readonly Variable[];
+  readonly result: Type;
+  readonly body: readonly Statement[];
+}
+
+/** What the evaluator computes with: bool is 0 or 1, i64 a bigint, vectors are their lanes. */
+export type Value = number | bigint | readonly number[];
+
+/** How one language writes a builtin. */
+export interface Spelling {
+  readonly name: string;
+  /** C: the header that declares it. */
+  readonly header?: string;
+  /** WGSL: the language feature that `requires` must name. C: the instruction set a function must be compiled for. */
+  readonly feature?: string;
+}
+
+/**
+ * One row of the builtin table, one signature. A language without a spelling (or without its feature) gets the
+ * `expansion`, a function in this language with the same meaning; where there is neither, its printer refuses.
+ */
+export interface Builtin {
+  readonly name: string;
+  readonly parameters: readonly Type[];
+  readonly result: Type;
+  readonly c?: Spelling;
+  readonly wgsl?: Spelling;
+  readonly expansion?: KernelFunction;
+  /** The meaning, exactly. */
+  readonly model: (...operands: never[]) => Value;
+  /** False where languages may differ in the last bits (exp): such a row has no place in integer kernels. */
+  readonly exact: boolean;
+}
+
+interface KernelHead {
+  readonly name: string;
+  readonly doc: readonly string[];
+  /** In the order of the C function's parameters and of the WGSL bindings. */
+  readonly parameters: readonly (KernelArray | Variable)[];
+  readonly body: readonly Statement[];
+}
+
+/** A C function. */
+export interface LoopKernel extends KernelHead {
+  readonly flavour: 'loop';
+}
+
+/** A WGSL compute entry point. */
+export interface GridKernel extends KernelHead {
+  readonly flavour: 'grid';
+  readonly workgroupSize: readonly [x: number, y: number, z: number];
+}
+
+export type Kernel = LoopKernel | GridKernel;

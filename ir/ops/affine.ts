@@ -3,7 +3,7 @@
  * an input normalisation that no layer could absorb. On integers: an int32 accumulator of step scale(x) * scale(gain)[c].
  */
 import type { Bounds } from '../op.ts';
-import { constraint, defineOp } from '../op.ts';
+import { defineOp } from '../op.ts';
 import { elementCount, isF32, isQuantized } from '../types.ts';
 import { centred, checkAccumulators } from './accumulate.ts';
 import { layerOperands, perChannelVector } from './signature.ts';
@@ -21,11 +21,14 @@ export const affine = defineOp({
   traits: { accumulates: true },
   element: 'accumulator',
   constraints: [
-    constraint('affine-input', 'x has a channel axis', ({ operands }) =>
-      operands[0]!.shape.length >= 2
-        ? undefined
-        : `x has ${operands[0]!.shape.length} axes, expected at least 2`,
-    ),
+    {
+      name: 'affine-input',
+      summary: 'x has a channel axis',
+      check: ({ operands }) =>
+        operands[0]!.shape.length >= 2
+          ? undefined
+          : `x has ${operands[0]!.shape.length} axes, expected at least 2`,
+    },
     perChannelVector(1, 'gain'),
     perChannelVector(2, 'shift'),
     layerOperands,

@@ -2,7 +2,7 @@
  * batch_norm: y = scale[c] * (x - mean[c]) / sqrt(variance[c] + epsilon) + bias[c], in inference form. Kept unfolded as imported
  * so that training can see it; `fold-batchnorm` makes it disappear.
  */
-import { constraint, defineOp } from '../op.ts';
+import { defineOp } from '../op.ts';
 import { elementCount } from '../types.ts';
 import { f32Operands, perChannelVector } from './signature.ts';
 
@@ -22,11 +22,14 @@ export const batchNorm = defineOp({
   element: 'f32',
   constraints: [
     f32Operands,
-    constraint('batch-norm-input', 'x has a channel axis', ({ operands }) =>
-      operands[0]!.shape.length >= 2
-        ? undefined
-        : `x has ${operands[0]!.shape.length} axes, expected at least 2`,
-    ),
+    {
+      name: 'batch-norm-input',
+      summary: 'x has a channel axis',
+      check: ({ operands }) =>
+        operands[0]!.shape.length >= 2
+          ? undefined
+          : `x has ${operands[0]!.shape.length} axes, expected at least 2`,
+    },
     perChannelVector(1, 'scale'),
     perChannelVector(2, 'bias'),
     perChannelVector(3, 'mean'),

@@ -7,7 +7,7 @@
  * number 0. The result is an exact int32 accumulator whose step is scale(x) * scale(weight)[o].
  */
 import { accumulatorBounds, checkAccumulators } from './accumulate.ts';
-import { constraint, defineOp } from '../op.ts';
+import { defineOp } from '../op.ts';
 import { rowMajorStrides } from '../tensor.ts';
 import { isF32 } from '../types.ts';
 import { layerOperands } from './signature.ts';
@@ -37,10 +37,10 @@ export const conv2d = defineOp({
     spatialInput,
     layerOperands,
     wellFormedWindow,
-    constraint(
-      'weight-shape',
-      'weights have four axes and O and C are divisible by groups',
-      ({ operands, attributes }) => {
+    {
+      name: 'weight-shape',
+      summary: 'weights have four axes and O and C are divisible by groups',
+      check: ({ operands, attributes }) => {
         const [x, weight] = operands;
         if (weight!.shape.length !== 4) return `weights have ${weight!.shape.length} axes, expected 4 (OIHW)`;
         const { groups } = attributes;
@@ -52,13 +52,17 @@ export const conv2d = defineOp({
           return `${weight!.shape[0]!} output channels do not divide into ${groups} groups`;
         return undefined;
       },
-    ),
-    constraint('bias-shape', 'bias has one element per output channel', ({ operands }) => {
-      const [, weight, bias] = operands;
-      if (bias === undefined || (bias.shape.length === 1 && bias.shape[0] === weight!.shape[0]))
-        return undefined;
-      return `bias of shape [${bias.shape.join(', ')}], expected [${weight!.shape[0]!}]`;
-    }),
+    },
+    {
+      name: 'bias-shape',
+      summary: 'bias has one element per output channel',
+      check: ({ operands }) => {
+        const [, weight, bias] = operands;
+        if (bias === undefined || (bias.shape.length === 1 && bias.shape[0] === weight!.shape[0]))
+          return undefined;
+        return `bias of shape [${bias.shape.join(', ')}], expected [${weight!.shape[0]!}]`;
+      },
+    },
     fittingWindow((_, operands) => operands[1]!.shape.slice(2)),
   ],
   shape: ([x, weight], attributes) => [

@@ -2,7 +2,7 @@
  * dense: a fully connected layer, y[n, o] = bias[o] + sum over c of weight[o, c] * x[n, c].
  * On integers the result is an int32 accumulator of step scale(x) * scale(weight)[o].
  */
-import { constraint, defineOp } from '../op.ts';
+import { defineOp } from '../op.ts';
 import { isF32 } from '../types.ts';
 import { accumulatorBounds, centred, checkAccumulators } from './accumulate.ts';
 import { layerOperands } from './signature.ts';
@@ -20,18 +20,22 @@ export const dense = defineOp({
   traits: { layer: true, accumulates: true },
   element: 'accumulator',
   constraints: [
-    constraint('dense-shape', 'x is [N, C], weight [O, C], bias [O]', ({ operands }) => {
-      const [x, weight, bias] = operands;
-      if (x!.shape.length !== 2 || weight!.shape.length !== 2) {
-        return `x has ${x!.shape.length} axes and weight ${weight!.shape.length}, expected 2 and 2`;
-      }
-      if (x!.shape[1] !== weight!.shape[1])
-        return `x has ${x!.shape[1]!} channels, weight ${weight!.shape[1]!}`;
-      if (bias !== undefined && (bias.shape.length !== 1 || bias.shape[0] !== weight!.shape[0])) {
-        return `bias of shape [${bias.shape.join(', ')}], expected [${weight!.shape[0]!}]`;
-      }
-      return undefined;
-    }),
+    {
+      name: 'dense-shape',
+      summary: 'x is [N, C], weight [O, C], bias [O]',
+      check: ({ operands }) => {
+        const [x, weight, bias] = operands;
+        if (x!.shape.length !== 2 || weight!.shape.length !== 2) {
+          return `x has ${x!.shape.length} axes and weight ${weight!.shape.length}, expected 2 and 2`;
+        }
+        if (x!.shape[1] !== weight!.shape[1])
+          return `x has ${x!.shape[1]!} channels, weight ${weight!.shape[1]!}`;
+        if (bias !== undefined && (bias.shape.length !== 1 || bias.shape[0] !== weight!.shape[0])) {
+          return `bias of shape [${bias.shape.join(', ')}], expected [${weight!.shape[0]!}]`;
+        }
+        return undefined;
+      },
+    },
     layerOperands,
   ],
   shape: ([x, weight]) => [x!.shape[0]!, weight!.shape[0]!],

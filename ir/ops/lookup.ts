@@ -2,7 +2,7 @@
  * lookup: any function of one variable on at most 8 bits, as a table of its values: y = table[x - smallest x]. Exact on every
  * backend, which no formula with exp in it would be.
  */
-import { constraint, defineOp } from '../op.ts';
+import { defineOp } from '../op.ts';
 import { allocate } from '../tensor.ts';
 import { bitWidth, formatElement, isF32, isQuantized, storageRange } from '../types.ts';
 
@@ -18,10 +18,10 @@ export const lookup = defineOp({
   traits: {},
   element: 'declared',
   constraints: [
-    constraint(
-      'lookup-input',
-      'x has at most 8 quantized bits and the result is quantized',
-      ({ operands, result }) => {
+    {
+      name: 'lookup-input',
+      summary: 'x has at most 8 quantized bits and the result is quantized',
+      check: ({ operands, result }) => {
         const [x] = operands;
         if (!isQuantized(x!) || bitWidth(x.element.storage) > 8) {
           return `operand of type ${formatElement(x!.element)}, expected at most 8 quantized bits`;
@@ -30,11 +30,11 @@ export const lookup = defineOp({
           ? undefined
           : `result of type ${formatElement(result.element)}, expected a quantized type`;
       },
-    ),
-    constraint(
-      'lookup-table',
-      'the table has the storage of the result and an entry for every x',
-      ({ operands, result }) => {
+    },
+    {
+      name: 'lookup-table',
+      summary: 'the table has the storage of the result and an entry for every x',
+      check: ({ operands, result }) => {
         const [x, table] = operands;
         const entries = isF32(x!) ? 0 : 2 ** bitWidth(x!.element.storage);
         if (table!.shape.length !== 1 || table!.shape[0] !== entries) {
@@ -44,7 +44,7 @@ export const lookup = defineOp({
           ? undefined
           : `table of ${table!.element.storage}, result of ${result.element.storage}`;
       },
-    ),
+    },
   ],
   shape: ([x]) => x!.shape,
   evaluate: ({ tensors, result }) => {

@@ -2,7 +2,7 @@
  * Ops that rearrange or select elements without computing: reshape, transpose, pad, slice, concat. They keep the element type,
  * quantization included, so they mean the same at every level.
  */
-import { constraint, defineOp } from '../op.ts';
+import { defineOp } from '../op.ts';
 import { allocate, rowMajorStrides, type TensorData } from '../tensor.ts';
 import { elementCount, isQuantized, perTensor, type TensorType } from '../types.ts';
 import { quantizeValue } from '../numerics.ts';
@@ -40,12 +40,15 @@ export const reshape = defineOp({
   traits: { transparent: true },
   element: 'same',
   constraints: [
-    constraint('reshape-count', 'the number of elements stays', ({ operands, attributes }) =>
-      elementCount(attributes.shape) === elementCount(operands[0]!.shape) &&
-      attributes.shape.every((extent) => extent > 0)
-        ? undefined
-        : `[${operands[0]!.shape.join(', ')}] cannot become [${attributes.shape.join(', ')}]`,
-    ),
+    {
+      name: 'reshape-count',
+      summary: 'the number of elements stays',
+      check: ({ operands, attributes }) =>
+        elementCount(attributes.shape) === elementCount(operands[0]!.shape) &&
+        attributes.shape.every((extent) => extent > 0)
+          ? undefined
+          : `[${operands[0]!.shape.join(', ')}] cannot become [${attributes.shape.join(', ')}]`,
+    },
   ],
   shape: (_, { shape }) => shape,
   evaluate: ({ tensors }) => tensors[0]!.data,
@@ -60,13 +63,17 @@ export const transpose = defineOp({
   traits: { transparent: true },
   element: 'same',
   constraints: [
-    constraint('permutation', 'perm names every axis once', ({ operands, attributes }) => {
-      const rank = operands[0]!.shape.length;
-      const seen = [...attributes.perm].sort((a, b) => a - b);
-      return seen.length === rank && seen.every((axis, i) => axis === i)
-        ? undefined
-        : `perm [${attributes.perm.join(', ')}] is not a permutation of ${rank} axes`;
-    }),
+    {
+      name: 'permutation',
+      summary: 'perm names every axis once',
+      check: ({ operands, attributes }) => {
+        const rank = operands[0]!.shape.length;
+        const seen = [...attributes.perm].sort((a, b) => a - b);
+        return seen.length === rank && seen.every((axis, i) => axis === i)
+          ? undefined
+          : `perm [${attributes.perm.join(', ')}] is not a permutation of ${rank} axes`;
+      },
+    },
   ],
   shape: ([x], { perm }) => perm.map((axis) => x!.shape[axis]!),
   evaluate: ({ tensors, attributes, result }) => {
@@ -90,12 +97,15 @@ export const pad = defineOp({
   traits: { transparent: true },
   element: 'same',
   constraints: [
-    constraint('pad-extents', 'pads holds two extents of at least 0 per axis', ({ operands, attributes }) =>
-      attributes.pads.length === 2 * operands[0]!.shape.length &&
-      attributes.pads.every((extent) => extent >= 0)
-        ? undefined
-        : `pads [${attributes.pads.join(', ')}] do not fit ${operands[0]!.shape.length} axes`,
-    ),
+    {
+      name: 'pad-extents',
+      summary: 'pads holds two extents of at least 0 per axis',
+      check: ({ operands, attributes }) =>
+        attributes.pads.length === 2 * operands[0]!.shape.length &&
+        attributes.pads.every((extent) => extent >= 0)
+          ? undefined
+          : `pads [${attributes.pads.join(', ')}] do not fit ${operands[0]!.shape.length} axes`,
+    },
   ],
   shape: ([x], { pads }) =>
     x!.shape.map((extent, axis) => extent + pads[axis]! + pads[axis + x!.shape.length]!),
@@ -140,10 +150,10 @@ export const slice = defineOp({
   traits: { transparent: true },
   element: 'same',
   constraints: [
-    constraint(
-      'slice-range',
-      'starts and ends lie in the tensor and select something',
-      ({ operands, attributes }) => {
+    {
+      name: 'slice-range',
+      summary: 'starts and ends lie in the tensor and select something',
+      check: ({ operands, attributes }) => {
         const shape = operands[0]!.shape;
         const { starts, ends, steps } = attributes;
         if ([starts, ends, steps].some((list) => list.length !== shape.length)) {
@@ -159,7 +169,7 @@ export const slice = defineOp({
         }
         return undefined;
       },
-    ),
+    },
   ],
   shape: ([x], { starts, ends, steps }) =>
     x!.shape.map((_, axis) => Math.ceil((ends[axis]! - starts[axis]!) / steps[axis]!)),
@@ -184,10 +194,10 @@ export const concat = defineOp({
   element: 'same',
   constraints: [
     equalElements,
-    constraint(
-      'concat-shapes',
-      'ranks agree and extents agree but along the axis',
-      ({ operands, attributes: { axis } }) => {
+    {
+      name: 'concat-shapes',
+      summary: 'ranks agree and extents agree but along the axis',
+      check: ({ operands, attributes: { axis } }) => {
         const first = operands[0]!.shape;
         if (axis < 0 || axis >= first.length) return `axis ${axis} of a tensor with ${first.length} axes`;
         const odd = operands.find(
@@ -198,7 +208,7 @@ export const concat = defineOp({
           ? undefined
           : `[${first.join(', ')}] and [${odd.shape.join(', ')}] do not join along axis ${axis}`;
       },
-    ),
+    },
   ],
   shape: (operands, { axis }) =>
     operands[0]!.shape.map((extent, i) =>

@@ -103,7 +103,7 @@ export const maxPool2d = defineOp({
     spatialInput,
     wellFormedWindow,
     kernelShape,
-    fittingWindow(({ kernel }) => kernel),
+    fittingWindow<Pool>(({ kernel }) => kernel),
     noEmptyWindow,
   ],
   shape: ([x], attributes) => poolShape(x!.shape, attributes),
@@ -145,12 +145,12 @@ export const averagePool2d = defineOp({
     spatialInput,
     wellFormedWindow,
     kernelShape,
-    fittingWindow(({ kernel }) => kernel),
+    fittingWindow<Pool>(({ kernel }) => kernel),
     noEmptyWindow,
-    constraint(
-      'average-form',
-      'f32 to f32, or quantized to quantized with both tables',
-      ({ operands, attributes, result }) => {
+    {
+      name: 'average-form',
+      summary: 'f32 to f32, or quantized to quantized with both tables',
+      check: ({ operands, attributes, result }) => {
         const [x, multiplier, shift] = operands;
         if (isF32(x!)) {
           return isF32(result) && operands.length === 1
@@ -167,7 +167,7 @@ export const averagePool2d = defineOp({
         }
         return undefined;
       },
-    ),
+    },
     clampWithinStorage,
   ],
   shape: ([x], attributes) => poolShape(x!.shape, attributes),

@@ -1,6 +1,6 @@
 /** quantize and dequantize: the two bridges between real numbers and integers. */
 import { dequantizeValue, quantizeValue } from '../numerics.ts';
-import { constraint, defineOp } from '../op.ts';
+import { defineOp } from '../op.ts';
 import { allocate } from '../tensor.ts';
 import { elementCount, formatElement, isF32, isQuantized, type QuantizedElement } from '../types.ts';
 
@@ -29,12 +29,17 @@ export const quantize = defineOp({
   traits: { boundary: true },
   element: 'declared',
   constraints: [
-    constraint('quantize-types', 'f32 in, a quantized type out', ({ operands, result }) => {
-      if (!isF32(operands[0]!)) return `operand of type ${formatElement(operands[0]!.element)}, expected f32`;
-      return isQuantized(result)
-        ? undefined
-        : `result of type ${formatElement(result.element)}, expected a quantized type`;
-    }),
+    {
+      name: 'quantize-types',
+      summary: 'f32 in, a quantized type out',
+      check: ({ operands, result }) => {
+        if (!isF32(operands[0]!))
+          return `operand of type ${formatElement(operands[0]!.element)}, expected f32`;
+        return isQuantized(result)
+          ? undefined
+          : `result of type ${formatElement(result.element)}, expected a quantized type`;
+      },
+    },
   ],
   shape: ([x]) => x!.shape,
   evaluate: ({ tensors, result, scales }) => {
@@ -58,11 +63,14 @@ export const dequantize = defineOp({
   traits: { boundary: true },
   element: 'f32',
   constraints: [
-    constraint('dequantize-types', 'a quantized type in, f32 out', ({ operands }) =>
-      isQuantized(operands[0]!)
-        ? undefined
-        : `operand of type ${formatElement(operands[0]!.element)}, expected a quantized type`,
-    ),
+    {
+      name: 'dequantize-types',
+      summary: 'a quantized type in, f32 out',
+      check: ({ operands }) =>
+        isQuantized(operands[0]!)
+          ? undefined
+          : `operand of type ${formatElement(operands[0]!.element)}, expected a quantized type`,
+    },
   ],
   shape: ([x]) => x!.shape,
   evaluate: ({ tensors, scales }) => {

@@ -1,5 +1,5 @@
 /** reduce_mean: the mean over the named axes. Over the two spatial axes it canonicalises to `average_pool2d`. */
-import { constraint, defineOp } from '../op.ts';
+import { defineOp } from '../op.ts';
 import { rowMajorStrides } from '../tensor.ts';
 import { elementCount } from '../types.ts';
 import { f32Operands } from './signature.ts';
@@ -17,16 +17,16 @@ export const reduceMean = defineOp({
   element: 'f32',
   constraints: [
     f32Operands,
-    constraint(
-      'reduced-axes',
-      'axes are distinct, ascending axes of x',
-      ({ operands, attributes: { axes } }) => {
+    {
+      name: 'reduced-axes',
+      summary: 'axes are distinct, ascending axes of x',
+      check: ({ operands, attributes: { axes } }) => {
         const rank = operands[0]!.shape.length;
         return axes.every((axis, i) => axis >= 0 && axis < rank && (i === 0 || axis > axes[i - 1]!))
           ? undefined
           : `axes [${axes.join(', ')}] of a tensor with ${rank} axes`;
       },
-    ),
+    },
   ],
   shape: ([x], { axes, keepdims }) =>
     keepdims

@@ -59,16 +59,20 @@ export const requantize = defineOp({
   traits: {},
   element: 'declared',
   constraints: [
-    constraint('requantize-operands', 'integers in, quantized integers out', ({ operands, result }) => {
-      if (operands[0]!.element.storage === 'f32') return 'operand 0 is f32, expected integers';
-      return isQuantized(result)
-        ? undefined
-        : `result of type ${formatElement(result.element)}, expected a quantized type`;
-    }),
-    constraint(
-      'requantize-tables',
-      'multiplier and shift are i32[1] or i32[C], of equal shape',
-      ({ operands }) => {
+    {
+      name: 'requantize-operands',
+      summary: 'integers in, quantized integers out',
+      check: ({ operands, result }) => {
+        if (operands[0]!.element.storage === 'f32') return 'operand 0 is f32, expected integers';
+        return isQuantized(result)
+          ? undefined
+          : `result of type ${formatElement(result.element)}, expected a quantized type`;
+      },
+    },
+    {
+      name: 'requantize-tables',
+      summary: 'multiplier and shift are i32[1] or i32[C], of equal shape',
+      check: ({ operands }) => {
         const [x, multiplier, shift] = operands;
         for (const table of [multiplier!, shift!]) {
           const extent = table.shape[0];
@@ -82,7 +86,7 @@ export const requantize = defineOp({
         }
         return multiplier!.shape[0] === shift!.shape[0] ? undefined : 'multiplier and shift differ in length';
       },
-    ),
+    },
     clampWithinStorage,
   ],
   shape: ([x]) => x!.shape,

@@ -2,7 +2,7 @@
  * softmax along one axis, in f32, shifted by the maximum. It may stay at the edge of an integer program, outside the promise of
  * equal bits: exp differs between machines.
  */
-import { constraint, defineOp } from '../op.ts';
+import { defineOp } from '../op.ts';
 import { elementCount } from '../types.ts';
 import { f32Operands } from './signature.ts';
 
@@ -16,11 +16,14 @@ export const softmax = defineOp({
   element: 'f32',
   constraints: [
     f32Operands,
-    constraint('softmax-axis', 'axis is an axis of x', ({ operands, attributes: { axis } }) =>
-      axis >= 0 && axis < operands[0]!.shape.length
-        ? undefined
-        : `axis ${axis} of a tensor with ${operands[0]!.shape.length} axes`,
-    ),
+    {
+      name: 'softmax-axis',
+      summary: 'axis is an axis of x',
+      check: ({ operands, attributes: { axis } }) =>
+        axis >= 0 && axis < operands[0]!.shape.length
+          ? undefined
+          : `axis ${axis} of a tensor with ${operands[0]!.shape.length} axes`,
+    },
   ],
   shape: ([x]) => x!.shape,
   evaluate: ({ tensors, attributes: { axis } }) => {

@@ -76,7 +76,8 @@ export class Block {
 
   /** variable += value */
   addTo(target: Variable, value: Operand): void {
-    this.set(target, add(target, value));
+    const sum = add(target, value);
+    if (sum !== target) this.set(target, sum);
   }
 
   /** array[index] = value */

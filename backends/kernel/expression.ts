@@ -344,7 +344,7 @@ export function bitcast(type: Type, operand: Expression): Expression {
   if (constant !== undefined) {
     return literal(laneOf(type), bitcastLane(constant, laneOf(operand.type), laneOf(type)));
   }
-  return { kind: 'bitcast', type, operand };
+  return operand.kind === 'bitcast' ? bitcast(type, operand.operand) : { kind: 'bitcast', type, operand };
 }
 
 /** The index of an array access: i32 or u32. */
@@ -409,7 +409,7 @@ function checkOperands(name: string, types: readonly Type[], operands: readonly 
   if (types.length !== operands.length) {
     throw new KernelError(`${name} takes ${String(types.length)} operands, not ${String(operands.length)}`);
   }
-  return types.map((type, position) => coerce(operands[position] as Operand, type, name));
+  return types.map((type, position) => coerce(operands[position]!, type, name));
 }
 
 const axes = (id: InvocationIdName): Readonly<Record<'x' | 'y' | 'z', InvocationId>> => ({

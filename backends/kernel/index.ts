@@ -19,3 +19,13 @@ export {
   typeRows,
   type Vector,
 } from './types.ts';
+export { type COptions, type CUnit, printC, printCUnit } from './print-c.ts';
+export { printWgsl, type WgslOptions } from './print-wgsl.ts';
+export {
+  evaluate,
+  evaluateFunction,
+  type KernelArguments,
+  prepareGrid,
+  prepareLoop,
+  type Workgroups,
+} from './evaluate.ts';

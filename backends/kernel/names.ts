@@ -93,7 +93,7 @@ export function commentText(text: string): string {
     return code >= 0x20 && code < 0x7f ? character : `\\u{${code.toString(16)}}`;
   })
     .join('')
-    .replace(/\*(?=\/)|\/(?=[*/])|\?(?=\?)/g, '$& ')
+    .replace(/\*(?=\/)|\/(?=\*)|\?(?=\?)/g, '$& ')
     .replace(/\\$/, '\\ .');
 }
 

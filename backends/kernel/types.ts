@@ -60,7 +60,7 @@ const vector = (lane: Scalar, wgsl: string, allocate: NonNullable<TypeRow['alloc
   range: undefined,
 });
 
-export const typeRows: { readonly [Name in Type | Element]: TypeRow } = {
+export const typeRows: Readonly<Record<Type | Element, TypeRow>> = {
   bool: scalar('bool', 'bool', 'bool', undefined),
   i32: scalar('i32', 'int32_t', 'i32', (count) => new Int32Array(count)),
   u32: scalar('u32', 'uint32_t', 'u32', (count) => new Uint32Array(count)),

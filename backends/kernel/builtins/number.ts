@@ -20,9 +20,7 @@ const lanewise =
   (...operands: readonly Value[]): Value => {
     const [first] = operands;
     if (!Array.isArray(first)) return model(...(operands as readonly number[]));
-    return first.map((_, lane) =>
-      model(...operands.map((operand) => (operand as readonly number[])[lane] as number)),
-    );
+    return first.map((_, lane) => model(...operands.map((operand) => (operand as readonly number[])[lane]!)));
   };
 
 type Arms = (operands: readonly Expression[]) => Expression;
@@ -52,8 +50,7 @@ const orderedRows = (name: string, names: readonly string[], model: NumberModel,
     return { ...row, expansion };
   });
 
-const operand = (operands: readonly Expression[], position: number): Expression =>
-  operands[position] as Expression;
+const operand = (operands: readonly Expression[], position: number): Expression => operands[position]!;
 
 const minRows = orderedRows(
   'min',

@@ -6,7 +6,6 @@
  */
 import { pureFunction } from '../builder.ts';
 import {
-  add,
   bitAnd,
   bitcast,
   bitOr,
@@ -35,10 +34,8 @@ const signedByte = (word: number, lane: number): number => (word << (24 - 8 * la
 const unsignedByte = (word: number, lane: number): number => (word >>> (8 * lane)) & 255;
 
 const signedField = (word: Expression, lane: number): Expression =>
-  shr(shl(bitcast('i32', word), 24 - 8 * lane), 24);
+  shr(bitcast('i32', shl(word, 24 - 8 * lane)), 24);
 const unsignedField = (word: Expression, lane: number): Expression => bitAnd(shr(word, 8 * lane), u32(255));
-
-const sum = (terms: readonly Expression[]): Expression => terms.reduce((left, right) => add(left, right));
 
 const dotRow = (name: string, snake: string, signed: boolean): Builtin => ({
   name,
@@ -50,7 +47,9 @@ const dotRow = (name: string, snake: string, signed: boolean): Builtin => ({
     { parameters: { a: 'u32', b: 'u32' }, result: signed ? 'i32' : 'u32' },
     (block, { a, b }) => {
       const field = signed ? signedField : unsignedField;
-      block.return(sum(lanes.map((lane) => mul(field(a, lane), field(b, lane)))));
+      const sum = block.var('sum', mul(field(a, 0), field(b, 0)));
+      for (const lane of lanes.slice(1)) block.addTo(sum, mul(field(a, lane), field(b, lane)));
+      block.return(sum);
     },
   ),
   model: (a: number, b: number) => {

@@ -1,0 +1,208 @@
+/**
+ * Runs kernels in JavaScript, bit for bit as their language does, and refuses what their language leaves undefined.
+ *
+ * A loop kernel runs as C: signed overflow is an error, `select` evaluates one arm. A grid kernel runs as WGSL, one workgroup after the
+ * other: signed sums wrap, `select` evaluates both arms, invocations stop at barriers until all are there, and races are errors.
+ */
+import { type Frame, idsOutsideGrid, Layout, type Semantics } from './evaluate-expression.ts';
+import { bindStorage, Cells } from './evaluate-memory.ts';
+import { type Compiled, compileFunction, StatementCompiler, type Steps } from './evaluate-statement.ts';
+import { KernelError } from './kernel-error.ts';
+import type { GridKernel, Kernel, KernelArray, KernelFunction, LoopKernel, Value, Variable } from './tree.ts';
+import type { Memory } from './types.ts';
+
+/** A kernel's arguments by parameter name: contents for buffers (written in place), numbers for scalars. */
+export type KernelArguments = Readonly<Record<string, Memory | number | bigint>>;
+
+/** How many workgroups to dispatch. */
+export type Workgroups = readonly [x: number, y?: number, z?: number];
+
+const semanticsOf: Readonly<Record<Kernel['flavour'], Semantics>> = {
+  loop: { overflow: 'error', lazySelect: true },
+  grid: { overflow: 'wrap', lazySelect: false },
+};
+
+interface Prepared {
+  readonly kernel: Kernel;
+  readonly layout: Layout;
+  readonly body: Compiled;
+}
+
+function compileKernel(kernel: Kernel): Prepared {
+  const layout = new Layout(semanticsOf[kernel.flavour], compileFunction);
+  return { kernel, layout, body: new StatementCompiler(layout).compile(kernel.body) };
+}
+
+/** Puts the arguments where the compiled body expects them. */
+function bind({ kernel, layout }: Prepared, given: KernelArguments): { values: Value[]; arrays: Cells[] } {
+  const values: Value[] = [];
+  const arrays: Cells[] = [];
+  const known = new Set(kernel.parameters.map((parameter) => parameter.name));
+  for (const name of Object.keys(given)) {
+    if (!known.has(name)) throw new KernelError(`${kernel.name} has no parameter ${name}`);
+  }
+  for (const parameter of kernel.parameters) {
+    const value = given[parameter.name];
+    const slot = layout.slot(parameter);
+    if (parameter.kind === 'array') {
+      arrays[slot] = bindStorage(
+        parameter,
+        value,
+        kernel.flavour === 'grid' && parameter.access === 'read_write',
+      );
+    } else {
+      values[slot] = scalarArgument(parameter, value);
+    }
+  }
+  return { values, arrays };
+}
+
+function scalarArgument(parameter: Variable, value: unknown): Value {
+  const fits: Readonly<Partial<Record<Variable['type'], (value: number) => boolean>>> = {
+    i32: (number) => number === (number | 0),
+    u32: (number) => number === number >>> 0,
+    f32: (number) => Object.is(number, Math.fround(number)),
+  };
+  if (typeof value === 'bigint' && parameter.type === 'i64') return value;
+  if (typeof value === 'number' && fits[parameter.type]?.(value) === true) return value;
+  throw new KernelError(`${parameter.name} is a ${parameter.type}`);
+}
+
+/** Compiles a loop kernel once; the result runs it on arguments. */
+export function prepareLoop(kernel: LoopKernel): (given: KernelArguments) => void {
+  const prepared = compileKernel(kernel);
+  return (given) => {
+    const frame: Frame = { ...bind(prepared, given), ids: idsOutsideGrid, who: 0, result: 0 };
+    if (prepared.body.barriers) throw new Error(`${kernel.name} is a loop kernel with barriers`);
+    const { run } = prepared.body;
+    within(kernel.name, () => run(frame));
+  };
+}
+
+/** Adds where it happened to the message of an error. */
+function within<Result>(where: string, action: () => Result): Result {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof KernelError) throw new KernelError(`${where}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Compiles a grid kernel once; the result dispatches it. */
+export function prepareGrid(kernel: GridKernel): (given: KernelArguments, workgroups: Workgroups) => void {
+  const prepared = compileKernel(kernel);
+  const shared = Array.from(prepared.layout.entries()).filter(
+    (entry): entry is [KernelArray, number] => entry[0].kind === 'array' && entry[0].space === 'workgroup',
+  );
+  return (given, workgroups) => {
+    const { values, arrays } = bind(prepared, given);
+    const [columns, rows = 1, layers = 1] = workgroups;
+    let group = 0;
+    for (let z = 0; z < layers; z += 1) {
+      for (let y = 0; y < rows; y += 1) {
+        for (let x = 0; x < columns; x += 1) {
+          const local = arrays.slice();
+          const sharedCells = shared.map(([array, slot]) => {
+            const cells = Cells.zeroed(array, true);
+            local[slot] = cells;
+            return cells;
+          });
+          const frames = workgroupFrames(
+            kernel,
+            { x, y, z },
+            { x: columns, y: rows, z: layers },
+            group,
+            values,
+            local,
+          );
+          runWorkgroup(prepared, frames, sharedCells);
+          group += 1;
+        }
+      }
+    }
+  };
+}
+
+type Point = Readonly<Record<'x' | 'y' | 'z', number>>;
+
+function workgroupFrames(
+  kernel: GridKernel,
+  workgroup: Point,
+  count: Point,
+  group: number,
+  values: readonly Value[],
+  arrays: readonly Cells[],
+): Frame[] {
+  const [width, height, depth] = kernel.workgroupSize;
+  const size = width * height * depth;
+  return Array.from({ length: size }, (_, position) => {
+    const local = {
+      x: position % width,
+      y: Math.floor(position / width) % height,
+      z: Math.floor(position / (width * height)),
+    };
+    return {
+      values: values.slice(),
+      arrays: arrays.slice(),
+      ids: {
+        local_invocation_id: local,
+        workgroup_id: workgroup,
+        num_workgroups: count,
+        global_invocation_id: {
+          x: workgroup.x * width + local.x,
+          y: workgroup.y * height + local.y,
+          z: workgroup.z * depth + local.z,
+        },
+      },
+      who: group * size + position,
+      result: 0,
+    };
+  });
+}
+
+const placeOf = (kernel: Kernel, { ids }: Frame): string => {
+  const { x, y, z } = ids.global_invocation_id;
+  return `${kernel.name} at ${String(x)},${String(y)},${String(z)}`;
+};
+
+function runWorkgroup({ kernel, body }: Prepared, frames: readonly Frame[], shared: readonly Cells[]): void {
+  if (!body.barriers) {
+    const { run } = body;
+    for (const frame of frames) within(placeOf(kernel, frame), () => run(frame));
+    return;
+  }
+  const invocations = frames.map((frame) => ({ frame, steps: body.steps(frame) }));
+  while (allReachBarrier(kernel, invocations)) for (const cells of shared) cells.passBarrier();
+}
+
+/** Runs every invocation to its next barrier; false when all have ended instead. */
+function allReachBarrier(
+  kernel: Kernel,
+  invocations: readonly { readonly frame: Frame; readonly steps: ReturnType<Steps> }[],
+): boolean {
+  const reached = new Set<number>();
+  for (const { frame, steps } of invocations) {
+    const step = within(placeOf(kernel, frame), () => steps.next());
+    reached.add(step.done === true ? -1 : step.value);
+  }
+  if (reached.size > 1) throw new KernelError(`${kernel.name}: a barrier that not every invocation reaches`);
+  return !reached.has(-1);
+}
+
+/** Runs a kernel once. Grid kernels need to know how many workgroups. */
+export function evaluate(kernel: LoopKernel, given: KernelArguments): void;
+export function evaluate(kernel: GridKernel, given: KernelArguments, workgroups: Workgroups): void;
+export function evaluate(kernel: Kernel, given: KernelArguments, workgroups: Workgroups = [1]): void {
+  if (kernel.flavour === 'loop') prepareLoop(kernel)(given);
+  else prepareGrid(kernel)(given, workgroups);
+}
+
+/** Runs a function of the language on values, as C or as WGSL would. */
+export function evaluateFunction(
+  callee: KernelFunction,
+  operands: readonly Value[],
+  flavour: Kernel['flavour'] = 'loop',
+): Value {
+  return compileFunction(callee, new Layout(semanticsOf[flavour], compileFunction))(operands);
+}

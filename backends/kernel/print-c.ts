@@ -1,0 +1,239 @@
+/**
+ * Prints loop kernels as C11 that gcc and clang accept under -Wall -Wextra -Wconversion -pedantic -Werror.
+ *
+ * Nothing printed is undefined: i32 shifts left go through uint32_t, narrowing and sign changes are explicit casts, and the rest
+ * (indices, signed sums) is the kernel's promise, which the evaluator checks. One thing is left to the implementation by the standard
+ * and assumed here: `>>` of a negative value shifts arithmetically, and conversion to a signed type wraps. Every compiler for every
+ * machine we name does both.
+ */
+import { floatText } from './float-text.ts';
+import { KernelError } from './kernel-error.ts';
+import { Names } from './names.ts';
+import { parenthesized, prefixText, primary, primaryText, type Text } from './precedence.ts';
+import { BodyPrinter, type Dialect } from './print-body.ts';
+import { Source, sourceWidth, wrapped } from './source.ts';
+import { survey } from './survey.ts';
+import type {
+  Builtin,
+  KernelArray,
+  KernelFunction,
+  Literal,
+  LoopKernel,
+  Spelling,
+  Variable,
+} from './tree.ts';
+import { type Element, type Type, typeRows } from './types.ts';
+
+export interface COptions {
+  /** `static` unless other files call the kernels. */
+  readonly linkage?: 'static' | 'extern';
+  /** Instruction sets the file is compiled for; a builtin of any other is expanded or refused. */
+  readonly features?: ReadonlySet<string>;
+  /** Names the surrounding file uses at its top level, which tables and functions must avoid. */
+  readonly taken?: readonly string[];
+}
+
+/** A translation unit in pieces, for emitters that put more into the file. Each definition is lines without a final blank. */
+export interface CUnit {
+  /** Headers, sorted: `stdint.h`. */
+  readonly headers: readonly string[];
+  /** Tables and functions, in an order that needs no forward declarations. */
+  readonly support: readonly (readonly string[])[];
+  readonly kernels: readonly {
+    readonly name: string;
+    /** The head without body, for a header file: `void name(...)`, with its `static` if it has one. */
+    readonly prototype: string;
+    readonly lines: readonly string[];
+  }[];
+}
+
+function spelled(type: Type | Element): string {
+  const name = typeRows[type].c;
+  if (name === undefined) throw new KernelError(`C has no ${type}`);
+  return name;
+}
+
+function literalText({ type, value }: Literal): Text {
+  if (typeof value === 'boolean') return primary(String(value));
+  if (type === 'i64') return primary(value === -(2n ** 63n) ? 'INT64_MIN' : `INT64_C(${String(value)})`);
+  if (type === 'i32' && value === -(2 ** 31)) return primary('INT32_MIN');
+  if (type === 'u32') return primary(`${String(value)}u`);
+  const text = type === 'f32' ? floatText(Number(value)) : String(value);
+  return { text, tightness: text.startsWith('-') ? 'unary' : 'primary' };
+}
+
+const castText = (type: string, operand: Text): Text => prefixText(`(${type})`, operand);
+
+/** Reads 32 bits as another type: a union, which C11 allows, where floats are involved. */
+function bitcastText(to: Type, from: Type, operand: Text): Text {
+  if (to !== 'f32' && from !== 'f32') return castText(spelled(to), operand);
+  const union = `union { ${spelled(from)} from; ${spelled(to)} to; }`;
+  return primary(`((${union}){.from = ${operand.text}}).to`);
+}
+
+/** A shift amount: a literal needs no suffix here. */
+const amountText = (text: Text): Text => (/^\d+u$/.test(text.text) ? primary(text.text.slice(0, -1)) : text);
+
+const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined): Dialect => ({
+  declare: (name, variable) => `${variable.mutable ? '' : 'const '}${spelled(variable.type)} ${name}`,
+  counter: (name, variable) => `${spelled(variable.type)} ${name}`,
+  declareArray: (name, array) => `${spelled(array.element)} ${name}[${String(array.length)}] = {0}`,
+  literal: literalText,
+  cast: (node, operand) => castText(spelled(node.type), operand),
+  bitcast: (node, operand) => bitcastText(node.type, node.operand.type, operand),
+  select: (condition, whenTrue, whenFalse) => ({
+    text: `${nestedSelect(condition)} ? ${nestedSelect(whenTrue)} : ${nestedSelect(whenFalse)}`,
+    tightness: 'select',
+  }),
+  shift: (node, left, right) => {
+    const amount = primaryOrUnary(amountText(right));
+    if (node.operator === '>>' || node.type === 'u32') {
+      return { text: `${primaryOrUnary(left)} ${node.operator} ${amount}`, tightness: 'shift' };
+    }
+    const unsigned = node.type === 'i64' ? 'uint64_t' : 'uint32_t';
+    return castText(spelled(node.type), primary(`(${castText(unsigned, left).text} << ${amount})`));
+  },
+  compose: (node) => {
+    throw new KernelError(`C has no ${node.type}`);
+  },
+  id: (node) => {
+    throw new KernelError(`C has no ${node.id}`);
+  },
+  stored: (array, value, text) => {
+    const sameElement = value.kind === 'load' && value.array.element === array.element;
+    if (typeRows[array.element].range === undefined || value.kind === 'literal' || sameElement)
+      return text.text;
+    return castText(spelled(array.element), text).text;
+  },
+  spell: (builtin) => spell(builtin)?.name,
+  get barrier(): string {
+    throw new KernelError('C kernels have no barriers');
+  },
+});
+
+const nestedSelect = (text: Text): string =>
+  text.tightness === 'select' ? parenthesized(text.text) : text.text;
+
+const primaryOrUnary = (text: Text): string => (text.tightness === 'unary' ? text.text : primaryText(text));
+
+/** `head(parameters)`, one parameter a line where a single line would be too long. */
+function headLines(head: string, parameters: readonly string[], end: string): readonly string[] {
+  const line = `${head}(${parameters.length === 0 ? 'void' : parameters.join(', ')})${end}`;
+  if (line.length <= sourceWidth) return [line];
+  return [
+    `${head}(`,
+    ...parameters.map(
+      (parameter, position) => `    ${parameter}${position + 1 < parameters.length ? ',' : `)${end}`}`,
+    ),
+  ];
+}
+
+function parameterText(parameter: KernelArray | Variable, name: string): string {
+  if (parameter.kind === 'variable') return `${spelled(parameter.type)} ${name}`;
+  return `${parameter.access === 'read' ? 'const ' : ''}${spelled(parameter.element)} *restrict ${name}`;
+}
+
+function tableLines(table: KernelArray, name: string): readonly string[] {
+  const source = new Source();
+  const type = typeRows[table.element].lane;
+  const items = (table.values ?? []).map((value) => literalText({ kind: 'literal', type, value }).text);
+  source.open(`static const ${spelled(table.element)} ${name}[${String(items.length)}] = {`);
+  source.lines(wrapped(items));
+  source.close('};');
+  return source.toLines();
+}
+
+interface Definition {
+  readonly doc: readonly string[];
+  readonly head: string;
+  readonly parameters: readonly (KernelArray | Variable)[];
+  readonly body: KernelFunction['body'];
+}
+
+/**
+ * Prints kernels that share one file. Functions and tables they share are printed once; different ones of one name are renamed.
+ * Throws `KernelError` for what C cannot express.
+ */
+export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {}): CUnit {
+  const features = options.features ?? new Set<string>();
+  const spell = (builtin: Builtin): Spelling | undefined =>
+    builtin.c !== undefined && (builtin.c.feature === undefined || features.has(builtin.c.feature))
+      ? builtin.c
+      : undefined;
+  const dialect = dialectOf(spell);
+  const names = new Names();
+  options.taken?.forEach((name) => names.claim(name));
+  kernels.forEach((kernel) => names.claim(kernel.name));
+
+  const headers = new Set(['stdbool.h', 'stdint.h']);
+  const support: (readonly string[])[] = [];
+  const texts = new Map<Variable | KernelArray | KernelFunction, string>();
+  const printedFunctions = new Map<string, string>();
+
+  const define = ({ doc, head, parameters, body }: Definition): readonly string[] => {
+    const source = new Source();
+    const scope = new Names(names);
+    const inside = new Map(texts);
+    const declared = parameters.map((parameter) => {
+      const name = scope.fresh(parameter.name);
+      inside.set(parameter, name);
+      return parameterText(parameter, name);
+    });
+    doc.forEach((line) => {
+      source.comment(line);
+    });
+    const lines = headLines(head, declared, ' {');
+    source.lines(lines.slice(0, -1));
+    source.open(lines.at(-1) ?? '');
+    new BodyPrinter(dialect, source, { names: new Names(scope), texts: inside }).body(body);
+    source.close();
+    return source.toLines();
+  };
+
+  const functionLines = (callee: KernelFunction, name: string): readonly string[] =>
+    define({ ...callee, head: `static inline ${spelled(callee.result)} ${name}` });
+
+  const supportKernel = (kernel: LoopKernel): void => {
+    const used = survey(kernel.body, 'C', spell);
+    for (const { header } of used.spellings) if (header !== undefined) headers.add(header);
+    for (const table of used.tables) {
+      if (texts.has(table)) continue;
+      const name = names.fresh(table.name);
+      texts.set(table, name);
+      support.push(tableLines(table, name));
+    }
+    for (const callee of used.functions) {
+      if (texts.has(callee)) continue;
+      const asWritten = functionLines(callee, callee.name).join('\n');
+      const printed = printedFunctions.get(asWritten);
+      const name = printed ?? names.fresh(callee.name);
+      texts.set(callee, name);
+      printedFunctions.set(asWritten, name);
+      if (printed === undefined) support.push(functionLines(callee, name));
+    }
+  };
+
+  kernels.forEach(supportKernel);
+  const linkage = options.linkage === 'extern' ? '' : 'static ';
+  const printed = kernels.map((kernel) => {
+    const head = `${linkage}void ${kernel.name}`;
+    const parameters = kernel.parameters.map((parameter) => parameterText(parameter, parameter.name));
+    return {
+      name: kernel.name,
+      prototype: headLines(head, parameters, '').join('\n'),
+      lines: define({ ...kernel, head }),
+    };
+  });
+  return { headers: Array.from(headers).sort(), support, kernels: printed };
+}
+
+/** Prints kernels as one complete C file. */
+export function printC(kernels: readonly LoopKernel[], options: COptions = {}): string {
+  const unit = printCUnit(kernels, options);
+  const sections = [
+    unit.headers.map((header) => `#include <${header}>`),
+    ...unit.support,
+    ...unit.kernels.map((kernel) => kernel.lines),
+  ];
+  return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}

@@ -1,0 +1,203 @@
+/**
+ * Prints a grid kernel as one WGSL module: bindings in parameter order in group 0 (scalars share a uniform after the
+ * buffers), constant tables, workgroup arrays, functions, one `@compute` entry point of the kernel's name. No overrides.
+ *
+ * A builtin of a language feature that `features` lacks is expanded, so the same kernel serves implementations with and without
+ * `packed_4x8_integer_dot_product`, to the same bits.
+ */
+import { packedFeature } from './builtins/packed.ts';
+import { floatText } from './float-text.ts';
+import { KernelError } from './kernel-error.ts';
+import { Names } from './names.ts';
+import { binaryText, parenthesized, primary, type Text } from './precedence.ts';
+import { BodyPrinter, type Dialect } from './print-body.ts';
+import { Source, wrapped } from './source.ts';
+import { survey } from './survey.ts';
+import type {
+  Builtin,
+  GridKernel,
+  InvocationIdName,
+  KernelArray,
+  KernelFunction,
+  Literal,
+  Spelling,
+  Variable,
+} from './tree.ts';
+import { type Element, loadedType, type Type, typeRows } from './types.ts';
+
+export interface WgslOptions {
+  /** WGSL language features the device has; all that builtins know of by default. */
+  readonly features?: ReadonlySet<string>;
+}
+
+function spelled(type: Type | Element): string {
+  const name = typeRows[type].wgsl;
+  if (name === undefined) throw new KernelError(`WGSL has no ${type}`);
+  return name;
+}
+
+function literalText({ type, value }: Literal): Text {
+  spelled(type);
+  if (type === 'u32') return primary(`${String(value)}u`);
+  const text = type === 'f32' ? floatText(Number(value)) : String(value);
+  return { text, tightness: text.startsWith('-') ? 'unary' : 'primary' };
+}
+
+const idNames: Readonly<Record<InvocationIdName, string>> = {
+  global_invocation_id: 'global_id',
+  local_invocation_id: 'local_id',
+  workgroup_id: 'workgroup_id',
+  num_workgroups: 'num_workgroups',
+};
+
+const arrayType = (element: Element, length: number | undefined): string =>
+  length === undefined ? `array<${spelled(element)}>` : `array<${spelled(element)}, ${String(length)}>`;
+
+const callText = (name: string, ...operands: readonly Text[]): Text =>
+  primary(`${name}(${operands.map((operand) => operand.text).join(', ')})`);
+
+const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined): Dialect => ({
+  declare: (name, variable) => {
+    spelled(variable.type);
+    return `${variable.mutable ? 'var' : 'let'} ${name}`;
+  },
+  counter: (name) => `var ${name}`,
+  declareArray: (name, array) => `var ${name}: ${arrayType(array.element, array.length)}`,
+  literal: literalText,
+  cast: (node, operand) => callText(spelled(node.type), operand),
+  bitcast: (node, operand) => callText(`bitcast<${spelled(node.type)}>`, operand),
+  select: (condition, whenTrue, whenFalse) => callText('select', whenFalse, whenTrue, condition),
+  shift: (node, left, right) =>
+    binaryText(node.operator, left, node.right.type === 'u32' ? right : shiftAmount(right)),
+  compose: (node, lanes) => callText(spelled(node.type), ...lanes),
+  id: (node) => primary(`${idNames[node.id]}.${node.axis}`),
+  stored: (_array, _value, text) => text.text,
+  spell: (builtin) => spell(builtin)?.name,
+  barrier: 'workgroupBarrier();',
+});
+
+/** WGSL shifts by u32 only. */
+const shiftAmount = (amount: Text): Text =>
+  /^\d+$/.test(amount.text) ? primary(`${amount.text}u`) : callText('u32', amount);
+
+function tableLines(table: KernelArray, name: string): readonly string[] {
+  const source = new Source();
+  const type = typeRows[table.element].lane;
+  const items = (table.values ?? []).map((value) => literalText({ kind: 'literal', type, value }).text);
+  source.open(`const ${name} = ${arrayType(loadedType(table.element) as Element, table.length)}(`);
+  source.lines(wrapped(items));
+  source.close(');');
+  return source.toLines();
+}
+
+/** The declarations of a kernel's parameters. Buffers take bindings 0, 1, ... in order, the uniform of scalars the next. */
+function bindingLines(parameters: GridKernel['parameters']): readonly string[] {
+  const source = new Source();
+  const scalars = parameters.filter((parameter) => parameter.kind === 'variable');
+  const buffers = parameters.filter((parameter) => parameter.kind === 'array');
+  buffers.forEach((buffer, binding) => {
+    const place = `@group(0) @binding(${String(binding)}) var<storage, ${buffer.access}>`;
+    source.line(`${place} ${buffer.name}: ${arrayType(buffer.element, buffer.length)};`);
+  });
+  if (scalars.length > 0) {
+    source.line('');
+    source.open('struct Scalars {');
+    source.lines(scalars.map(({ name, type }) => `${name}: ${spelled(type)},`));
+    source.close();
+    source.line(`@group(0) @binding(${String(buffers.length)}) var<uniform> scalars: Scalars;`);
+  }
+  return source.toLines();
+}
+
+/** Prints a grid kernel as a complete WGSL module. Throws `KernelError` for what WGSL cannot express. */
+export function printWgsl(kernel: GridKernel, options: WgslOptions = {}): string {
+  const features = options.features ?? new Set([packedFeature]);
+  const spell = ({ wgsl }: Builtin): Spelling | undefined =>
+    wgsl !== undefined && (wgsl.feature === undefined || features.has(wgsl.feature)) ? wgsl : undefined;
+  const dialect = dialectOf(spell);
+  const used = survey(kernel.body, 'WGSL', spell);
+  const names = new Names();
+  const texts = new Map<Variable | KernelArray | KernelFunction, string>();
+  names.claim(kernel.name);
+  for (const parameter of kernel.parameters) {
+    if (parameter.kind === 'variable') texts.set(parameter, `scalars.${parameter.name}`);
+    else texts.set(parameter, names.claim(parameter.name));
+  }
+
+  const tables = Array.from(used.tables, (table) => {
+    const name = names.fresh(table.name);
+    texts.set(table, name);
+    return tableLines(table, name);
+  });
+  const shared = Array.from(used.workgroupArrays, (array) => {
+    const name = names.fresh(array.name);
+    texts.set(array, name);
+    return `var<workgroup> ${name}: ${arrayType(array.element, array.length)};`;
+  });
+
+  const define = (
+    opening: (source: Source) => void,
+    scope: Names,
+    inside: typeof texts,
+    body: GridKernel['body'],
+  ) => {
+    const source = new Source();
+    opening(source);
+    new BodyPrinter(dialect, source, { names: new Names(scope), texts: inside }).body(body);
+    source.close();
+    return source.toLines();
+  };
+
+  const functions = Array.from(used.functions, (callee) => {
+    const name = names.fresh(callee.name);
+    texts.set(callee, name);
+    const scope = new Names(names);
+    const inside = new Map(texts);
+    const parameters = callee.parameters.map((parameter) => {
+      const text = scope.fresh(parameter.name);
+      inside.set(parameter, text);
+      return `${text}: ${spelled(parameter.type)}`;
+    });
+    return define(
+      (source) => {
+        callee.doc.forEach((line) => {
+          source.comment(line);
+        });
+        source.open(`fn ${name}(${parameters.join(', ')}) -> ${spelled(callee.result)} {`);
+      },
+      scope,
+      inside,
+      callee.body,
+    );
+  });
+
+  const entry = define(
+    (source) => {
+      kernel.doc.forEach((line) => {
+        source.comment(line);
+      });
+      const ids = Array.from(used.ids).map((id) => `@builtin(${id}) ${idNames[id]}: vec3<u32>`);
+      source.line(`@compute @workgroup_size${parenthesized(kernel.workgroupSize.join(', '))}`);
+      source.open(`fn ${kernel.name}(${ids.join(', ')}) {`);
+    },
+    names,
+    texts,
+    kernel.body,
+  );
+
+  const required = new Set(
+    Array.from(used.spellings).flatMap(({ feature }) => (feature === undefined ? [] : [feature])),
+  );
+  const sections = [
+    Array.from(required, (feature) => `requires ${feature};`),
+    bindingLines(kernel.parameters),
+    ...tables,
+    shared,
+    ...functions,
+    entry,
+  ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
+}

@@ -1,0 +1,73 @@
+/**
+ * What a kernel uses, found by walking it: nothing is declared twice, so nothing can be declared wrongly. Printers ask it
+ * what must stand before the kernel; which builtins a language spells itself and which need their expansion is the asker's answer.
+ */
+import { KernelError } from './kernel-error.ts';
+import type {
+  Builtin,
+  Expression,
+  InvocationIdName,
+  KernelArray,
+  KernelFunction,
+  Spelling,
+  Statement,
+} from './tree.ts';
+import { bodiesOf, expressionsOf, operandsOf } from './verify.ts';
+
+export interface Survey {
+  /** Callees before callers; expansions among them. */
+  readonly functions: ReadonlySet<KernelFunction>;
+  readonly tables: ReadonlySet<KernelArray>;
+  readonly workgroupArrays: ReadonlySet<KernelArray>;
+  readonly spellings: ReadonlySet<Spelling>;
+  readonly ids: ReadonlySet<InvocationIdName>;
+}
+
+/** The language's own spelling of a builtin, undefined where it must be expanded. */
+export type Speller = (builtin: Builtin) => Spelling | undefined;
+
+/** The function that stands in for a builtin; throws where the language has neither spelling nor expansion. */
+export function expansionOf(builtin: Builtin, language: string): KernelFunction {
+  if (builtin.expansion !== undefined) return builtin.expansion;
+  throw new KernelError(`${language} has no ${builtin.name}(${builtin.parameters.join(', ')})`);
+}
+
+/** Walks `body` and every function it calls. */
+export function survey(body: readonly Statement[], language: string, spell: Speller): Survey {
+  const functions = new Set<KernelFunction>();
+  const tables = new Set<KernelArray>();
+  const workgroupArrays = new Set<KernelArray>();
+  const spellings = new Set<Spelling>();
+  const ids = new Set<InvocationIdName>();
+
+  const seeFunction = (callee: KernelFunction): void => {
+    if (functions.has(callee)) return;
+    seeBody(callee.body);
+    functions.add(callee);
+  };
+  const seeArray = (array: KernelArray): void => {
+    if (array.space === 'table') tables.add(array);
+    if (array.space === 'workgroup') workgroupArrays.add(array);
+  };
+  const seeExpression = (expression: Expression): void => {
+    operandsOf(expression).forEach(seeExpression);
+    if (expression.kind === 'id') ids.add(expression.id);
+    if (expression.kind === 'load') seeArray(expression.array);
+    if (expression.kind === 'invoke') seeFunction(expression.callee);
+    if (expression.kind === 'call') {
+      const spelling = spell(expression.builtin);
+      if (spelling === undefined) seeFunction(expansionOf(expression.builtin, language));
+      else spellings.add(spelling);
+    }
+  };
+  const seeBody = (statements: readonly Statement[]): void => {
+    for (const statement of statements) {
+      expressionsOf(statement).forEach(seeExpression);
+      if (statement.kind === 'store') seeArray(statement.array);
+      bodiesOf(statement).forEach(seeBody);
+    }
+  };
+
+  seeBody(body);
+  return { functions, tables, workgroupArrays, spellings, ids };
+}

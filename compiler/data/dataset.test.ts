@@ -103,6 +103,13 @@ describe('a folder of images', () => {
     expect((await consume(at('classes'), { labels: false }))[0]).not.toHaveProperty('labels');
   });
 
+  it('of folders is checked for being what it seems', async () => {
+    const { warnings } = await openDataset(at('classes'), { ...options, classes: 1000 });
+    expect(warnings[0]?.message).toContain("holds 2 folders for the model's 1000 classes");
+    expect((await openDataset(at('classes'), { ...options, classes: 2 })).warnings).toEqual([]);
+    await expect(openDataset(root, options)).rejects.toThrow('which has labels of its own');
+  });
+
   it('takes labels from elsewhere, or none', async () => {
     await writeFile(at('other.csv'), 'a.PNG,1\nb.png,1\n"c,""d"".png",1\n');
     const [batch] = await consume(at('flat'), { labels: at('other.csv'), batch: 3 });

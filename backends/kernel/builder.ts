@@ -6,6 +6,7 @@
 import { add, constantOf, literal, type Operand } from './expression.ts';
 import { KernelError } from './kernel-error.ts';
 import { identifier } from './names.ts';
+import { prune } from './prune.ts';
 import * as statement from './statement.ts';
 import type {
   Expression,
@@ -210,7 +211,7 @@ export function loopKernel<const Specs extends Readonly<Record<string, Parameter
     name: identifier(name),
     doc: head.doc ?? [],
     parameters: parameterList(parameters),
-    body: block.statements,
+    body: prune(block.statements),
   });
 }
 
@@ -233,7 +234,7 @@ export function gridKernel<const Specs extends Readonly<Record<string, Parameter
     doc: head.doc ?? [],
     parameters: parameterList(parameters),
     workgroupSize: [x, y, z],
-    body: block.statements,
+    body: prune(block.statements),
   });
 }
 
@@ -253,6 +254,6 @@ export function pureFunction<const Types extends Readonly<Record<string, Type>>>
     doc: head.doc ?? [],
     parameters: Object.values(parameters),
     result: head.result,
-    body: block.statements,
+    body: prune(block.statements),
   });
 }

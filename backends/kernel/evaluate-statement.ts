@@ -6,7 +6,7 @@ import type { Code, Frame, Layout } from './evaluate-expression.ts';
 import { Cells } from './evaluate-memory.ts';
 import { KernelError } from './kernel-error.ts';
 import type { KernelFunction, Statement, Value } from './tree.ts';
-import { bodiesOf } from './verify.ts';
+import { bodiesOf } from './walk.ts';
 import { idsOutsideGrid } from './evaluate-expression.ts';
 
 /** How a statement ended. */

@@ -31,6 +31,7 @@ import type {
   LogicalOperator,
   UnaryOperator,
 } from './tree.ts';
+import { operandsOf } from './walk.ts';
 import { isInteger, isVector, laneOf, loadedType, type Scalar, type Type, type Vector } from './types.ts';
 
 /** What operators take: an expression, or a number that becomes a literal of the type the context asks for. */
@@ -242,7 +243,53 @@ export const bitXor = (left: Operand, right: Operand): Expression =>
 function compare(operator: Comparison, left: Operand, right: Operand): Expression {
   const type = sharedType(left, right);
   if (isVector(type)) throw new KernelError(`${type} cannot be compared`);
-  return binary(operator, 'bool', coerce(left, type, operator), coerce(right, type, operator));
+  const a = coerce(left, type, operator);
+  const b = coerce(right, type, operator);
+  return decided(operator, a, b) ?? binary(operator, 'bool', a, b);
+}
+
+/** Comparisons whose answer needs no values: a thing with itself (but not a float, which may be NaN), a u32 with zero. */
+function decided(operator: Comparison, left: Expression, right: Expression): Expression | undefined {
+  if (left.type !== 'f32' && sameExpression(left, right)) return bool(['==', '<=', '>='].includes(operator));
+  if (left.type !== 'u32') return undefined;
+  if (isConstant(right, 0) && (operator === '<' || operator === '>=')) return bool(operator === '>=');
+  if (isConstant(left, 0) && (operator === '>' || operator === '<=')) return bool(operator === '<=');
+  return undefined;
+}
+
+/** Whether two expressions are one and the same computation. */
+export function sameExpression(left: Expression, right: Expression): boolean {
+  if (left === right) return true;
+  if (left.kind !== right.kind || left.type !== right.type) return false;
+  const [mine, others] = [operandsOf(left), operandsOf(right)];
+  if (mine.length !== others.length || !mine.every((operand, at) => sameExpression(operand, others[at]!)))
+    return false;
+  return identityOf(left) === identityOf(right);
+}
+
+/** What tells apart two expressions of one kind and type with the same operands. */
+function identityOf(expression: Expression): unknown {
+  switch (expression.kind) {
+    case 'literal':
+      return expression.value;
+    case 'variable':
+      return expression;
+    case 'unary':
+    case 'binary':
+      return expression.operator;
+    case 'load':
+      return expression.array;
+    case 'component':
+      return expression.lane;
+    case 'call':
+      return expression.builtin;
+    case 'invoke':
+      return expression.callee;
+    case 'id':
+      return `${expression.id}.${expression.axis}`;
+    default:
+      return undefined;
+  }
 }
 
 /** left == right */

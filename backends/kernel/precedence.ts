@@ -15,8 +15,11 @@ import type { BinaryOperator } from './tree.ts';
 
 type Level = 'multiplicative' | 'additive' | 'shift' | 'comparison' | '&' | '|' | '^' | '&&' | '||';
 
-/** How tightly a printed expression holds together: `primary` never needs parentheses, `select` (C's ?:) always does. */
-export type Tightness = 'primary' | 'unary' | Level | 'select';
+/**
+ * How tightly a printed expression holds together: `primary` never needs parentheses, `select` (C's ?:) always does, `not` does but under `&&`
+ * and `||` (compilers warn of `!a == b`).
+ */
+export type Tightness = 'primary' | 'unary' | 'not' | Level | 'select';
 
 /** Printed text and how tightly it holds. */
 export interface Text {
@@ -45,9 +48,9 @@ const levels: Readonly<Record<BinaryOperator, Level>> = {
   '||': '||',
 };
 
-type Sides = readonly [left: readonly Level[], right: readonly Level[]];
+type Sides = readonly [left: readonly Tightness[], right: readonly Tightness[]];
 
-const arithmetic: readonly Level[] = ['additive', 'multiplicative', 'shift'];
+const arithmetic: readonly Tightness[] = ['additive', 'multiplicative', 'shift'];
 
 const bareSides: Readonly<Record<Level, Sides>> = {
   multiplicative: [['multiplicative'], []],
@@ -57,18 +60,22 @@ const bareSides: Readonly<Record<Level, Sides>> = {
   '&': [['&'], []],
   '|': [['|'], []],
   '^': [['^'], []],
-  '&&': [['&&', 'comparison'], ['comparison']],
-  '||': [['||', 'comparison'], ['comparison']],
+  '&&': [
+    ['&&', 'comparison', 'not'],
+    ['comparison', 'not'],
+  ],
+  '||': [
+    ['||', 'comparison', 'not'],
+    ['comparison', 'not'],
+  ],
 };
 
 export const primary = (text: string): Text => ({ text, tightness: 'primary' });
 
 export const parenthesized = (text: string): string => `(${text})`;
 
-const within = (operand: Text, allowed: readonly Level[]): string =>
-  operand.tightness === 'primary' ||
-  operand.tightness === 'unary' ||
-  (allowed as readonly Tightness[]).includes(operand.tightness)
+const within = (operand: Text, allowed: readonly Tightness[]): string =>
+  operand.tightness === 'primary' || operand.tightness === 'unary' || allowed.includes(operand.tightness)
     ? operand.text
     : parenthesized(operand.text);
 
@@ -83,7 +90,10 @@ export function binaryText(operator: BinaryOperator, left: Text, right: Text): T
 export function prefixText(prefix: string, operand: Text): Text {
   const bare =
     operand.tightness === 'primary' || (operand.tightness === 'unary' && !operand.text.startsWith('-'));
-  return { text: `${prefix}${bare ? operand.text : parenthesized(operand.text)}`, tightness: 'unary' };
+  return {
+    text: `${prefix}${bare ? operand.text : parenthesized(operand.text)}`,
+    tightness: prefix === '!' ? 'not' : 'unary',
+  };
 }
 
 /** Text that something follows: an index, a component, a question mark. */

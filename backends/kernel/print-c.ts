@@ -11,6 +11,7 @@ import { KernelError } from './kernel-error.ts';
 import { Names } from './names.ts';
 import { parenthesized, prefixText, primary, primaryText, type Text } from './precedence.ts';
 import { BodyPrinter, type Dialect } from './print-body.ts';
+import { readsOf } from './prune.ts';
 import { Source, sourceWidth, wrapped } from './source.ts';
 import { survey } from './survey.ts';
 import type {
@@ -23,6 +24,7 @@ import type {
   Variable,
 } from './tree.ts';
 import { type Element, type Type, typeRows } from './types.ts';
+import { storesOf } from './walk.ts';
 
 export interface COptions {
   /** `static` unless other files call the kernels. */
@@ -185,6 +187,9 @@ export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {
     const lines = headLines(head, declared, ' {');
     source.lines(lines.slice(0, -1));
     source.open(lines.at(-1) ?? '');
+    const used = new Set([...readsOf(body), ...storesOf(body)]);
+    for (const parameter of parameters)
+      if (!used.has(parameter)) source.line(`(void)${inside.get(parameter) ?? ''};`);
     new BodyPrinter(dialect, source, { names: new Names(scope), texts: inside }).body(body);
     source.close();
     return source.toLines();

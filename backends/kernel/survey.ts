@@ -12,7 +12,7 @@ import type {
   Spelling,
   Statement,
 } from './tree.ts';
-import { bodiesOf, expressionsOf, operandsOf } from './verify.ts';
+import { bodiesOf, expressionsOf, operandsOf } from './walk.ts';
 
 export interface Survey {
   /** Callees before callers; expansions among them. */

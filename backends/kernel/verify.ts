@@ -5,6 +5,7 @@
  */
 import { KernelError } from './kernel-error.ts';
 import type { Expression, Kernel, KernelArray, KernelFunction, Statement, Variable } from './tree.ts';
+import { expressionsOf, operandsOf } from './walk.ts';
 
 interface Context {
   readonly name: string;
@@ -14,59 +15,6 @@ interface Context {
 }
 
 type Scope = ReadonlySet<Variable | KernelArray>;
-
-/** The direct operands of an expression: what every walk over expressions needs. */
-export function operandsOf(expression: Expression): readonly Expression[] {
-  switch (expression.kind) {
-    case 'literal':
-    case 'variable':
-    case 'id':
-      return [];
-    case 'unary':
-    case 'cast':
-    case 'bitcast':
-      return [expression.operand];
-    case 'binary':
-      return [expression.left, expression.right];
-    case 'select':
-      return [expression.condition, expression.whenTrue, expression.whenFalse];
-    case 'load':
-      return [expression.index];
-    case 'compose':
-      return expression.lanes;
-    case 'component':
-      return [expression.vector];
-    case 'call':
-    case 'invoke':
-      return expression.operands;
-  }
-}
-
-/** The expressions a statement holds itself, nested bodies left out. */
-export function expressionsOf(statement: Statement): readonly Expression[] {
-  switch (statement.kind) {
-    case 'declare':
-    case 'assign':
-      return [statement.value];
-    case 'store':
-      return [statement.index, statement.value];
-    case 'for':
-      return [statement.from, statement.to];
-    case 'while':
-    case 'if':
-      return [statement.condition];
-    case 'return':
-      return statement.value === undefined ? [] : [statement.value];
-    default:
-      return [];
-  }
-}
-
-/** The bodies nested in a statement. */
-export function bodiesOf(statement: Statement): readonly (readonly Statement[])[] {
-  if (statement.kind === 'for' || statement.kind === 'while') return [statement.body];
-  return statement.kind === 'if' ? [statement.then, statement.otherwise] : [];
-}
 
 function verifyArrayUse(array: KernelArray, scope: Scope, context: Context): void {
   const complain = (what: string): never => {

@@ -1,0 +1,159 @@
+/**
+ * What layers absorb. With W the weights of output channel o, b its bias, g and s the gain and shift of an `affine`:
+ *
+ *     after a layer    g[o] * (W x + b) + s[o]   =  (g[o] W) x + (g[o] b + s[o])
+ *     before a layer   W (g x + s) + b           =  (W g) x + (W s + b)
+ *
+ * Products are formed in double and rounded once. The second line moves a shift across the padding, where the layer sees 0 and not
+ * s: it holds only where nothing is padded or nothing is shifted.
+ */
+import { isF32, type Node, opOf, type Tensor } from '../../ir/index.ts';
+import { allFinite, vector } from '../channel-constants.ts';
+import type { GraphView } from '../graph-editor.ts';
+import { defineRewrite, list, number, type Rewrite } from '../rewrite.ts';
+import { affineTables } from './arithmetic.ts';
+
+/** The name a new bias gets: beside the weight it belongs to. */
+function biasName(weight: string): string {
+  return weight.endsWith('weight') ? `${weight.slice(0, -'weight'.length)}bias` : `${weight}.bias`;
+}
+
+/** f32 constants of a layer, or why there are none. */
+function layerConstants(
+  layer: Node,
+  graph: GraphView,
+): { readonly weight: Tensor; readonly bias: Tensor | undefined } | string {
+  const [, weightName, biasName] = layer.operands;
+  const weight = graph.constant(weightName!);
+  const bias = biasName === undefined ? undefined : graph.constant(biasName);
+  if (weight === undefined || !isF32(weight.type))
+    return `the weights of %${layer.result.name} are not an f32 constant`;
+  if (biasName !== undefined && bias === undefined)
+    return `the bias of %${layer.result.name} is not a constant`;
+  return { weight, bias };
+}
+
+interface AffineAfter {
+  readonly layer: Node;
+  readonly gain: Float32Array;
+  readonly shift: Float32Array;
+}
+
+function affineAfter(root: Node, graph: GraphView): AffineAfter | undefined {
+  const layer = graph.producer(root.operands[0]!);
+  const tables = affineTables(root, graph);
+  return layer !== undefined && opOf(layer.op).traits.layer === true && tables !== undefined
+    ? { layer, ...tables }
+    : undefined;
+}
+
+function absorbAfter(name: string, summary: string, match: Rewrite<AffineAfter>['match']): Rewrite {
+  return defineRewrite<AffineAfter>({
+    name,
+    summary,
+    roots: ['affine'],
+    match,
+    unless: ({ layer, gain, shift }, graph) => {
+      const { name: value } = layer.result;
+      if (graph.isOutput(value)) return `%${value} is a graph output`;
+      if (!graph.isUsedOnce(value)) return `%${value} is read elsewhere too`;
+      if (!allFinite(gain) || !allFinite(shift)) return 'its gain or shift is not finite';
+      const constants = layerConstants(layer, graph);
+      return typeof constants === 'string' ? constants : undefined;
+    },
+    apply: ({ layer, gain, shift }, draft, root) => {
+      const { weight, bias } = layerConstants(layer, draft.graph) as Exclude<
+        ReturnType<typeof layerConstants>,
+        string
+      >;
+      const [x, weightName, oldBias] = layer.operands;
+      const taps = weight.data.length / gain.length;
+      const scaled = Float32Array.from(weight.data, (w, i) => w * gain[Math.floor(i / taps)]!);
+      const moved = Array.from(shift, (s, o) => gain[o]! * (bias?.data[o] ?? 0) + s);
+      // A layer that is only shifted keeps its weights, and whoever shares them.
+      const isShift = gain.every((value) => value === 1);
+      return draft.add(
+        layer.op,
+        [
+          x!,
+          isShift ? weightName! : draft.constant(weightName!, { type: weight.type, data: scaled }),
+          draft.constant(oldBias ?? biasName(weightName!), vector(moved)),
+        ],
+        layer.attributes,
+        { from: [layer, root] },
+      );
+    },
+  });
+}
+
+/** affine(layer(x), 1, s) -> layer(x) with s in its bias. */
+export const shiftIntoBias = absorbAfter(
+  'shift-into-bias',
+  'affine(layer(x)) of gain 1 -> layer(x) with the shift in its bias',
+  (root, graph) => {
+    const match = affineAfter(root, graph);
+    return match?.gain.every((value) => value === 1) === true ? match : undefined;
+  },
+);
+
+export const affineAfterLayer = absorbAfter(
+  'affine-after-layer',
+  'affine(layer(x)) -> layer(x) with scaled weights and moved bias',
+  affineAfter,
+);
+
+export const affineBeforeLayer = defineRewrite({
+  name: 'affine-before-layer',
+  summary: 'layer(affine(x)) -> layer(x) with scaled weights and moved bias',
+  roots: ['conv2d', 'dense'],
+  match: (root, graph) => {
+    const affine = graph.producer(root.operands[0]!);
+    const tables = affineTables(affine, graph);
+    return affine === undefined || tables === undefined ? undefined : { affine, ...tables };
+  },
+  unless: ({ affine, gain, shift }, graph, root) => {
+    const { name } = affine.result;
+    if (graph.isOutput(name)) return `%${name} is a graph output`;
+    if (!graph.isUsedOnce(name)) return `%${name} is read elsewhere too`;
+    if (!allFinite(gain) || !allFinite(shift)) return 'the gain or shift is not finite';
+    const padded = root.attributes['pads'] !== undefined && list(root, 'pads').some((extent) => extent > 0);
+    if (padded && shift.some((value) => value !== 0))
+      return `%${name} shifts what the padding of this layer would leave unshifted`;
+    const constants = layerConstants(root, graph);
+    return typeof constants === 'string' ? constants : undefined;
+  },
+  apply: ({ affine, gain, shift }, draft, root) => {
+    const { weight, bias } = layerConstants(root, draft.graph) as Exclude<
+      ReturnType<typeof layerConstants>,
+      string
+    >;
+    const [, weightName, oldBias] = root.operands;
+    const [outputs, inputs] = weight.type.shape as [number, number, ...number[]];
+    const window = weight.data.length / (outputs * inputs);
+    const outputsPerGroup = outputs / (root.attributes['groups'] === undefined ? 1 : number(root, 'groups'));
+    const scaled = new Float32Array(weight.data.length);
+    const moved = new Float64Array(outputs);
+    for (let o = 0; o < outputs; o++) {
+      moved[o] = bias?.data[o] ?? 0;
+      const firstInput = Math.floor(o / outputsPerGroup) * inputs;
+      for (let c = 0; c < inputs; c++) {
+        for (let tap = 0; tap < window; tap++) {
+          const i = (o * inputs + c) * window + tap;
+          scaled[i] = weight.data[i]! * gain[firstInput + c]!;
+          moved[o]! += weight.data[i]! * shift[firstInput + c]!;
+        }
+      }
+    }
+    const needsBias = bias !== undefined || shift.some((value) => value !== 0);
+    return draft.add(
+      root.op,
+      [
+        affine.operands[0]!,
+        draft.constant(weightName!, { type: weight.type, data: scaled }),
+        ...(needsBias ? [draft.constant(oldBias ?? biasName(weightName!), vector(moved))] : []),
+      ],
+      root.attributes,
+      { from: [root, affine] },
+    );
+  },
+});

@@ -57,11 +57,11 @@ export function formatLocation(location: Location): string {
   }
 }
 
-/** `error[code]: message`, then one indented line each for location, notes and help. */
+/** `error[code]: message`, then indented location, notes and help. Lines of one note (a code frame) stay aligned. */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const lines = [`${diagnostic.severity}[${diagnostic.code}]: ${diagnostic.message}`];
   if (diagnostic.location !== undefined) lines.push(`  at ${formatLocation(diagnostic.location)}`);
-  for (const note of diagnostic.notes ?? []) lines.push(`  note: ${note}`);
+  for (const note of diagnostic.notes ?? []) lines.push(`  note: ${note.replaceAll('\n', '\n        ')}`);
   if (diagnostic.help !== undefined) lines.push(`  help: ${diagnostic.help}`);
   return lines.join('\n');
 }

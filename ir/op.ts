@@ -56,6 +56,13 @@ export interface BoundsQuery<A> extends OpTypes<A> {
   readonly constants: readonly (Tensor | undefined)[];
 }
 
+/** A law on the values of operands that are constants (undefined where one is not). Names share the space of constraints. */
+export interface ConstantLaw {
+  readonly name: string;
+  readonly summary: string;
+  readonly check: (constants: readonly (Tensor | undefined)[]) => string | undefined;
+}
+
 export interface Traits {
   /** Rearranges or selects elements: the result keeps the element type of operand 0. */
   readonly transparent?: boolean;
@@ -94,6 +101,7 @@ export interface OpDefinition<S extends AttributeSchema = AttributeSchema> {
   readonly traits: Traits;
   readonly element: ResultElement;
   readonly constraints: readonly Constraint<AttributesOf<S>>[];
+  readonly constantLaws?: readonly ConstantLaw[];
   /** The logical shape of the result. Called only when operand count and attribute kinds are right. */
   readonly shape: (operands: readonly TensorType[], attributes: AttributesOf<S>) => readonly number[];
   /** Reference semantics, written to be read. Called only on verified nodes. */

@@ -6,12 +6,13 @@
  * boundary ops.
  */
 import { type Attributes, matchesKind } from './attributes.ts';
-import { type Diagnostic, QcError } from './diagnostics.ts';
+import { type Diagnostic, type Location, QcError } from './diagnostics.ts';
 import type { Graph, Node, Value } from './graph.ts';
 import { agreesWithDeclared } from './infer.ts';
-import { noteSchema } from './notes.ts';
+import { type NoteName, noteSchema } from './notes.ts';
 import type { Level, OpDefinition } from './op.ts';
 import { isOpName, opOf } from './ops/index.ts';
+import type { Tensor } from './tensor.ts';
 import {
   elementCount,
   formatName,
@@ -46,7 +47,7 @@ export function nodeProblem(
     return { code: 'verify/operand-count', message: `${operands.length} operands, expected ${expected}` };
   }
   for (const [name, value] of Object.entries(attributes)) {
-    const spec = op.attributes[name];
+    const spec = Object.hasOwn(op.attributes, name) ? op.attributes[name] : undefined;
     if (spec === undefined)
       return { code: 'verify/unknown-attribute', message: `attribute ${name} is not one of ${op.name}` };
     if (!matchesKind(value, spec.kind)) {
@@ -76,37 +77,48 @@ export function nodeProblem(
     : { code: 'verify/result-element', message: `result is ${element}` };
 }
 
-/** Every law the graph breaks, in program order; empty when it is a program (of `level`, if one is named). */
-export function verify(graph: Graph, level?: Level): Diagnostic[] {
+/** What a finding is about. Outputs are named by their list. */
+type Subject = Node | Value | Tensor | Graph['outputs'];
+
+/**
+ * Every law the graph breaks, in program order; empty when it is a program (of `level`, if one is named).
+ *
+ * A finding points at the location of its node. `places` says better where it knows: the parser hands in where nodes, inputs,
+ * constants (their tensors) and outputs (their list) stand in its text.
+ */
+export function verify(graph: Graph, level?: Level, places?: ReadonlyMap<object, Location>): Diagnostic[] {
   const found: Diagnostic[] = [];
-  const report = (code: string, message: string, node?: Node): void => {
+  const report = (code: string, message: string, subject: Subject): void => {
+    const location = places?.get(subject) ?? ('location' in subject ? subject.location : undefined);
     found.push({
       code: `verify/${code}`,
       severity: 'error',
       message,
-      ...(node?.location === undefined ? {} : { location: node.location }),
+      ...(location === undefined ? {} : { location }),
     });
   };
   const types = new Map<string, TensorType>();
-  const define = (value: Value, node?: Node): void => {
-    if (types.has(value.name)) report('unique-name', `%${formatName(value.name)} is defined twice`, node);
+  const define = (value: Value, subject: Subject): void => {
+    const label = `${graph.constants.has(value.name) ? '@' : '%'}${formatName(value.name)}`;
+    if (types.has(value.name)) report('unique-name', `${label} is defined twice`, subject);
     const problem = typeProblem(value.type, graph);
-    if (problem !== undefined) report('type', `%${formatName(value.name)}: ${problem}`, node);
+    if (problem !== undefined) report('type', `${label}: ${problem}`, subject);
     for (const [name, note] of Object.entries(value.notes ?? {})) {
-      const spec = noteSchema[name as keyof typeof noteSchema] as { kind: 'int' | 'floats' } | undefined;
-      if (spec === undefined || !matchesKind(note, spec.kind)) {
-        report('note', `%${formatName(value.name)} carries a note ${name} that is not declared so`, node);
+      const kind = Object.hasOwn(noteSchema, name) ? noteSchema[name as NoteName].kind : undefined;
+      if (kind === undefined || !matchesKind(note, kind)) {
+        report('note', `${label} carries a note ${name} that is not declared so`, subject);
       }
     }
     types.set(value.name, value.type);
   };
 
-  for (const [name, { type, data }] of graph.constants) {
-    define({ name, type });
+  for (const [name, constant] of graph.constants) {
+    const { type, data } = constant;
+    define({ name, type }, constant);
     if (data.length !== elementCount(type.shape))
-      report('constant-size', `@${formatName(name)} has ${data.length} elements`);
+      report('constant-size', `@${formatName(name)} has ${data.length} elements`, constant);
   }
-  for (const input of graph.inputs) define(input);
+  for (const input of graph.inputs) define(input, input);
 
   for (const node of graph.nodes) {
     const label = `%${formatName(node.result.name)} = ${node.op}`;
@@ -136,9 +148,9 @@ export function verify(graph: Graph, level?: Level): Diagnostic[] {
     define(node.result, node);
   }
 
-  if (graph.outputs.length === 0) report('outputs', 'the program returns nothing');
+  if (graph.outputs.length === 0) report('outputs', 'the program returns nothing', graph.outputs);
   for (const output of graph.outputs) {
-    if (!types.has(output)) report('outputs', `output %${formatName(output)} is not defined`);
+    if (!types.has(output)) report('outputs', `output %${formatName(output)} is not defined`, graph.outputs);
   }
   return found;
 }
@@ -161,6 +173,8 @@ function typeProblem(type: TensorType, graph: Graph): string | undefined {
   if (!Number.isInteger(zeroPoint) || zeroPoint < min || zeroPoint > max) {
     return `zero point ${zeroPoint} does not fit ${storage}`;
   }
+  // Accumulators and biases are sums of centred products: 0 stands for 0, and nothing is subtracted that could leave int32.
+  if (storage === 'i32' && zeroPoint !== 0) return `zero point ${zeroPoint} of an i32, expected 0`;
   if (typeof scale === 'number') {
     if (axis !== undefined) return 'a per-tensor scale takes no axis';
     return scale > 0 && Number.isFinite(scale) ? undefined : `scale ${scale} is not positive and finite`;
@@ -187,6 +201,11 @@ function constantProblem(op: OpDefinition, node: Node, graph: Graph): Problem | 
     if (spec.constant === true && operand !== undefined && !graph.constants.has(operand)) {
       return { code: 'verify/constant-operand', message: `${spec.name} is not a constant` };
     }
+  }
+  const constants = node.operands.map((operand) => graph.constants.get(operand));
+  for (const { name, check } of op.constantLaws ?? []) {
+    const message = check(constants);
+    if (message !== undefined) return { code: `verify/${name}`, message };
   }
   return undefined;
 }

@@ -26,28 +26,48 @@ export function checkAccumulators(sums: Float64Array, op: string): Int32Array {
   return narrow;
 }
 
+/** One pair of bounds that holds for every channel. */
+export function hull({ min, max }: Bounds): Bounds {
+  const least = min.reduce((a, b) => Math.min(a, b), Infinity);
+  const most = max.reduce((a, b) => Math.max(a, b), -Infinity);
+  return { min: [least], max: [most] };
+}
+
+/** What element `index` of operand `operand` can be: its value where it is a constant, its bounds otherwise, 0 where it is absent. */
+export function rangeOf(
+  { bounds, constants }: BoundsQuery<unknown>,
+  operand: number,
+): (index: number) => readonly [min: number, max: number] {
+  const data = constants[operand]?.data;
+  if (data !== undefined) return (index) => [data[index]!, data[index]!];
+  const known = bounds[operand];
+  if (known === undefined) return () => [0, 0];
+  const { min, max } = hull(known);
+  return () => [min[0]!, max[0]!];
+}
+
 /**
  * Bounds of `bias[o] + sum of weight[o, ...] * (x - zeroPoint)` for every output channel: each weight meets the worst
- * activation for its sign. Taps in the padding contribute 0, which the zero-point-centred interval contains.
+ * activation for its sign. Taps in the padding contribute 0, which is why the interval of the activations is widened to hold it.
  */
-export function accumulatorBounds({ operands, bounds, constants }: BoundsQuery<unknown>): Bounds {
-  const [x, weight] = operands;
+export function accumulatorBounds(query: BoundsQuery<unknown>): Bounds {
+  const [x, weight] = query.operands;
   const zeroPoint = isQuantized(x!) ? x.element.zeroPoint : 0;
-  const low = Math.min(0, Math.min(...bounds[0]!.min) - zeroPoint);
-  const high = Math.max(0, Math.max(...bounds[0]!.max) - zeroPoint);
+  const inputs = hull(query.bounds[0]!);
+  const low = Math.min(0, inputs.min[0]! - zeroPoint);
+  const high = Math.max(0, inputs.max[0]! - zeroPoint);
   const outputs = weight!.shape[0]!;
   const taps = elementCount(weight!.shape) / outputs;
-  const weights = constants[1]?.data;
-  const bias = constants[2]?.data;
+  const weightRange = rangeOf(query, 1);
+  const biasRange = rangeOf(query, 2);
   const min: number[] = [];
   const max: number[] = [];
   for (let o = 0; o < outputs; o++) {
-    let least = bias?.[o] ?? 0;
-    let most = least;
+    let [least, most] = biasRange(o);
     for (let i = 0; i < taps; i++) {
-      const w = weights === undefined ? bounds[1]!.max[0]! : weights[o * taps + i]!;
-      least += w > 0 ? w * low : w * high;
-      most += w > 0 ? w * high : w * low;
+      const [smallest, largest] = weightRange(o * taps + i);
+      least += Math.min(smallest * high, largest * low);
+      most += Math.max(smallest * low, largest * high);
     }
     min.push(least);
     max.push(most);

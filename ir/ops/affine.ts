@@ -5,7 +5,7 @@
 import type { Bounds } from '../op.ts';
 import { defineOp } from '../op.ts';
 import { elementCount, isF32, isQuantized } from '../types.ts';
-import { centred, checkAccumulators } from './accumulate.ts';
+import { centred, checkAccumulators, hull, rangeOf } from './accumulate.ts';
 import { layerOperands, perChannelVector } from './signature.ts';
 
 export const affine = defineOp({
@@ -46,16 +46,20 @@ export const affine = defineOp({
     }
     return isF32(result) ? Float32Array.from(y) : checkAccumulators(y, 'affine');
   },
-  bound: ({ operands, bounds, constants }): Bounds => {
-    const [x] = operands;
+  bound: (query): Bounds => {
+    const [x] = query.operands;
     const zeroPoint = isQuantized(x!) ? x.element.zeroPoint : 0;
-    const low = Math.min(...bounds[0]!.min) - zeroPoint;
-    const high = Math.max(...bounds[0]!.max) - zeroPoint;
-    const gains = [...(constants[1]?.data ?? [])];
-    const shifts = constants[2]?.data;
-    return {
-      min: gains.map((gain, c) => Math.min(gain * low, gain * high) + (shifts?.[c] ?? 0)),
-      max: gains.map((gain, c) => Math.max(gain * low, gain * high) + (shifts?.[c] ?? 0)),
-    };
+    const inputs = hull(query.bounds[0]!);
+    const ends = [inputs.min[0]! - zeroPoint, inputs.max[0]! - zeroPoint];
+    const [gainRange, shiftRange] = [rangeOf(query, 1), rangeOf(query, 2)];
+    const min: number[] = [];
+    const max: number[] = [];
+    for (let c = 0; c < x!.shape[1]!; c++) {
+      const products = gainRange(c).flatMap((gain) => ends.map((end) => gain * end));
+      const [least, most] = shiftRange(c);
+      min.push(least + Math.min(...products));
+      max.push(most + Math.max(...products));
+    }
+    return { min, max };
   },
 });

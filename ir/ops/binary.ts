@@ -3,9 +3,9 @@
  * an int32 accumulator of step scale(a) * scale(b) from two tensors of at most 8 bits. There is no integer division.
  */
 import { type Bounds, constraint, type Constraint, defineOp, type Level, type OpDefinition } from '../op.ts';
-import { bitWidth, formatElement, isF32, isQuantized } from '../types.ts';
+import { bitWidth, formatElement, isF32, isQuantized, type TensorType } from '../types.ts';
 import { broadcastable, broadcastIndices, broadcastShape } from './broadcast.ts';
-import { centred, checkAccumulators } from './accumulate.ts';
+import { centred, checkAccumulators, hull } from './accumulate.ts';
 
 interface Binary {
   readonly name: string;
@@ -36,16 +36,27 @@ const narrowPair: Constraint<unknown> = constraint(
   'both operands are f32, or both quantized per tensor to at most 8 bits',
   ({ operands }) => {
     if (operands.every(isF32)) return undefined;
-    const wrong = operands.find((type) => !isQuantized(type) || bitWidth(type.element.storage) > 8);
+    const wrong = operands.find(
+      (type) => !isQuantized(type) || bitWidth(type.element.storage) > 8 || type.element.axis !== undefined,
+    );
     return wrong === undefined
       ? undefined
-      : `operand of type ${formatElement(wrong.element)}, expected at most 8 bits`;
+      : `operand of type ${formatElement(wrong.element)}, expected at most 8 bits with one scale`;
   },
 );
 
 const realPair: Constraint<unknown> = constraint('real-pair', 'both operands are f32', ({ operands }) =>
   operands.every(isF32) ? undefined : 'an operand is not f32',
 );
+
+type Range = readonly [min: number, max: number];
+
+/** Bounds by channels of the result; one pair where the operand's axis 1 does not meet that of the result. */
+function perChannelOf(result: TensorType, operand: TensorType, bounds: Bounds): Bounds {
+  const aligned =
+    operand.shape.length === result.shape.length && bounds.min.length === (result.shape[1] ?? 1);
+  return aligned ? bounds : hull(bounds);
+}
 
 function binary({ name, summary, levels, commutative, integers, apply }: Binary): OpDefinition {
   return defineOp({
@@ -71,23 +82,23 @@ function binary({ name, summary, levels, commutative, integers, apply }: Binary)
       for (let i = 0; i < y.length; i++) y[i] = apply(as[aIndex[i]!]!, bs[bIndex[i]!]!);
       return isF32(result) ? Float32Array.from(y) : checkAccumulators(y, name);
     },
-    bound: ({ operands, bounds }): Bounds => {
-      const corners = (pick: 'min' | 'max', c: number, side: 0 | 1): number => {
-        const list = bounds[side]![pick];
-        const type = operands[side]!;
-        return list[list.length === 1 ? 0 : c]! - (isQuantized(type) ? type.element.zeroPoint : 0);
+    bound: ({ operands, bounds, result }): Bounds => {
+      const sides = operands.map((type, side) => {
+        const zeroPoint = isQuantized(type) ? type.element.zeroPoint : 0;
+        const { min, max } = perChannelOf(result, type, bounds[side]!);
+        return min.map((low, c) => [low - zeroPoint, max[c]! - zeroPoint] as const);
+      });
+      const [left, right] = sides as [Range[], Range[]];
+      const channels = Math.max(left.length, right.length);
+      const corners = Array.from({ length: channels }, (_, c) =>
+        left[left.length === 1 ? 0 : c]!.flatMap((a) =>
+          right[right.length === 1 ? 0 : c]!.map((b) => apply(a, b)),
+        ),
+      );
+      return {
+        min: corners.map((values) => Math.min(...values)),
+        max: corners.map((values) => Math.max(...values)),
       };
-      const channels = Math.max(...bounds.map((bound) => bound.min.length));
-      const min: number[] = [];
-      const max: number[] = [];
-      for (let c = 0; c < channels; c++) {
-        const results = (['min', 'max'] as const).flatMap((left) =>
-          (['min', 'max'] as const).map((right) => apply(corners(left, c, 0), corners(right, c, 1))),
-        );
-        min.push(Math.min(...results));
-        max.push(Math.max(...results));
-      }
-      return { min, max };
     },
   });
 }

@@ -4,9 +4,9 @@
  */
 import { defineOp } from '../op.ts';
 import { allocate, rowMajorStrides, type TensorData } from '../tensor.ts';
-import { elementCount, isQuantized, perTensor, type TensorType } from '../types.ts';
+import { elementCount, isQuantized, type TensorType } from '../types.ts';
 import { quantizeValue } from '../numerics.ts';
-import { equalElements } from './signature.ts';
+import { equalElements, perTensorOperands } from './signature.ts';
 
 const everywhere = ['float', 'quantized', 'integer'] as const;
 
@@ -40,6 +40,7 @@ export const reshape = defineOp({
   traits: { transparent: true },
   element: 'same',
   constraints: [
+    perTensorOperands,
     {
       name: 'reshape-count',
       summary: 'the number of elements stays',
@@ -63,6 +64,7 @@ export const transpose = defineOp({
   traits: { transparent: true },
   element: 'same',
   constraints: [
+    perTensorOperands,
     {
       name: 'permutation',
       summary: 'perm names every axis once',
@@ -97,6 +99,7 @@ export const pad = defineOp({
   traits: { transparent: true },
   element: 'same',
   constraints: [
+    perTensorOperands,
     {
       name: 'pad-extents',
       summary: 'pads holds two extents of at least 0 per axis',
@@ -129,9 +132,8 @@ export const pad = defineOp({
 export function borderValue(type: TensorType, value: number): number {
   if (!isQuantized(type)) return value;
   const { storage, scale, zeroPoint } = type.element;
-  return typeof scale === 'number'
-    ? quantizeValue(value, perTensor(storage, scale).scale as number, zeroPoint, storage)
-    : zeroPoint;
+  if (typeof scale !== 'number') throw new Error('a border has one value: a type with one scale');
+  return quantizeValue(value, scale, zeroPoint, storage);
 }
 
 export const slice = defineOp({
@@ -150,6 +152,7 @@ export const slice = defineOp({
   traits: { transparent: true },
   element: 'same',
   constraints: [
+    perTensorOperands,
     {
       name: 'slice-range',
       summary: 'starts and ends lie in the tensor and select something',
@@ -193,6 +196,7 @@ export const concat = defineOp({
   traits: { transparent: true },
   element: 'same',
   constraints: [
+    perTensorOperands,
     equalElements,
     {
       name: 'concat-shapes',

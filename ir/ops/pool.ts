@@ -11,9 +11,10 @@ import { constraint, type Constraint, defineOp } from '../op.ts';
 import { allocate, type Tensor } from '../tensor.ts';
 import { elementCount, formatElement, isF32, isQuantized, storageRange } from '../types.ts';
 import { centred } from './accumulate.ts';
-import { clampAttributes, clampOf, clampWithinStorage } from './requantize.ts';
+import { clampAttributes, clampOf, clampWithinStorage, fixedPointTables } from './requantize.ts';
 import {
   fittingWindow,
+  largestWindow,
   spatialInput,
   tapSpan,
   type Window,
@@ -30,12 +31,30 @@ interface Pool extends Window {
 
 const kernelShape: Constraint<Pool> = constraint(
   'kernel',
-  'kernel is two positive integers',
+  'kernel is two positive integers below 2^16',
   ({ attributes: { kernel } }) =>
-    kernel.length === 2 && kernel.every((extent) => extent >= 1)
+    kernel.length === 2 && kernel.every((extent) => extent >= 1 && extent <= largestWindow)
       ? undefined
-      : `kernel [${kernel.join(', ')}] is not two positive integers`,
+      : `kernel [${kernel.join(', ')}] is not two positive integers below 2^16`,
 );
+
+/**
+ * Whether some window along an axis has all its taps in the padding. Answered from the ends, not by walking the windows: the
+ * verifier must not take long over a text that names enormous extents.
+ */
+function hasEmptyWindow(pool: Pool, axis: 0 | 1, extent: number, outputExtent: number): boolean {
+  const [stride, dilation, before] = [pool.strides[axis]!, pool.dilations[axis]!, pool.pads[axis]!];
+  const span = (pool.kernel[axis]! - 1) * dilation;
+  const lastStart = (outputExtent - 1) * stride - before;
+  if (span < before || lastStart >= extent) return true;
+  // Taps no further apart than the input is long cannot step over it. Otherwise the input is short, and so is this walk.
+  if (dilation <= extent) return false;
+  for (let start = -before; start <= lastStart; start += stride) {
+    const firstInside = start < 0 ? start + Math.ceil(-start / dilation) * dilation : start;
+    if (firstInside >= extent || firstInside > start + span) return true;
+  }
+  return false;
+}
 
 /** A window that holds no tap at all has no value. */
 const noEmptyWindow: Constraint<Pool> = constraint(
@@ -45,12 +64,9 @@ const noEmptyWindow: Constraint<Pool> = constraint(
     for (const axis of [0, 1] as const) {
       const extent = operands[0]!.shape[axis + 2]!;
       const outputExtent = windowedExtent(attributes, axis, extent, attributes.kernel[axis]!);
-      const covered = new Set<number>();
-      for (let tap = 0; tap < attributes.kernel[axis]!; tap++) {
-        const span = tapSpan(attributes, axis, tap, extent, outputExtent);
-        for (let i = span.first; i < span.end; i++) covered.add(i);
+      if (hasEmptyWindow(attributes, axis, extent, outputExtent)) {
+        return `a window along axis ${axis + 2} lies wholly in the padding`;
       }
-      if (covered.size < outputExtent) return `a window along axis ${axis + 2} lies wholly in the padding`;
     }
     return undefined;
   },
@@ -112,8 +128,7 @@ export const maxPool2d = defineOp({
     const y = allocate(result.element.storage, elementCount(result.shape));
     y.fill(result.element.storage === 'f32' ? -Infinity : storageRange(result.element.storage)[0]);
     forEachTap(x, result.shape, attributes, (output, input) => {
-      const value = x.data[input]!;
-      if (!(value <= y[output]!)) y[output] = value;
+      y[output] = Math.max(y[output]!, x.data[input]!);
     });
     return y;
   },
@@ -170,6 +185,7 @@ export const averagePool2d = defineOp({
     },
     clampWithinStorage,
   ],
+  constantLaws: [fixedPointTables],
   shape: ([x], attributes) => poolShape(x!.shape, attributes),
   evaluate: ({ tensors, attributes, result }) => {
     const [x, multiplier, shift] = tensors;

@@ -7,7 +7,7 @@
  * a fused ReLU or clip. A negative multiplier is allowed: an affine map may turn its channel round.
  */
 import { maxShift, multiplierBits, requantizeValue, saturate } from '../numerics.ts';
-import { type Bounds, constraint, type Constraint, defineOp } from '../op.ts';
+import { type Bounds, type ConstantLaw, constraint, type Constraint, defineOp } from '../op.ts';
 import { allocate } from '../tensor.ts';
 import { elementCount, formatElement, isQuantized, storageRange, type TensorType } from '../types.ts';
 import { centred } from './accumulate.ts';
@@ -45,6 +45,18 @@ export const clampWithinStorage: Constraint<Clamp> = constraint(
       : `clamp [${min}, ${max}] is not an interval within [${low}, ${high}]`;
   },
 );
+
+/** Operands 1 and 2 are multipliers and shifts that the numerics contract covers. */
+export const fixedPointTables: ConstantLaw = {
+  name: 'fixed-point-tables',
+  summary: 'multipliers are below 2^15 in magnitude, shifts in [0, 46]',
+  check: ([, multipliers, shifts]) => {
+    const wide = multipliers?.data.find((multiplier) => Math.abs(multiplier) >= 2 ** multiplierBits);
+    if (wide !== undefined) return `multiplier ${wide} has more than ${multiplierBits} bits`;
+    const outside = shifts?.data.find((shift) => shift < 0 || shift > maxShift);
+    return outside === undefined ? undefined : `shift ${outside} is outside [0, ${maxShift}]`;
+  },
+};
 
 export const requantize = defineOp({
   name: 'requantize',
@@ -89,6 +101,7 @@ export const requantize = defineOp({
     },
     clampWithinStorage,
   ],
+  constantLaws: [fixedPointTables],
   shape: ([x]) => x!.shape,
   evaluate: ({ tensors, attributes, result }) => {
     const [x, multiplier, shift] = tensors;
@@ -129,14 +142,3 @@ export const requantize = defineOp({
     return { min, max };
   },
 });
-
-/** Why a pair of tables cannot be used, in words, or undefined. Values are data, so the verifier of values asks this. */
-export function tableProblem(multipliers: ArrayLike<number>, shifts: ArrayLike<number>): string | undefined {
-  for (let i = 0; i < multipliers.length; i++) {
-    if (Math.abs(multipliers[i]!) >= 2 ** multiplierBits) {
-      return `multiplier ${multipliers[i]!} has more than ${multiplierBits} bits`;
-    }
-    if (shifts[i]! < 0 || shifts[i]! > maxShift) return `shift ${shifts[i]!} is outside [0, ${maxShift}]`;
-  }
-  return undefined;
-}

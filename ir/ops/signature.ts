@@ -13,8 +13,8 @@ export const f32Operands: Constraint<unknown> = constraint(
 );
 
 /**
- * Operands of a layer: all f32; or integers: quantized activations of at most 8 bits, weights of at most 8 bits quantized
- * symmetrically, and an int32 bias.
+ * Operands of a layer: all f32; or integers: activations of at most 8 bits quantized per tensor, weights of at most 8 bits quantized
+ * symmetrically, per tensor or per output channel, and an int32 bias. One sum has one step only so.
  */
 export const layerOperands: Constraint<unknown> = constraint(
   'layer-operands',
@@ -31,6 +31,10 @@ export const layerOperands: Constraint<unknown> = constraint(
       !['i2', 'i4', 'i8'].includes(weight.element.storage)
     ) {
       return `weights of type ${formatElement(weight!.element)}, expected i2, i4 or i8 with zero point 0`;
+    }
+    if (x.element.axis !== undefined) return 'activations quantized per axis, expected per tensor';
+    if ((weight.element.axis ?? 0) !== 0) {
+      return `weights quantized along axis ${weight.element.axis!}, expected the output channels`;
     }
     if (bias !== undefined && bias.element.storage !== 'i32') {
       return `bias of type ${formatElement(bias.element)}, expected i32`;
@@ -49,6 +53,16 @@ export const equalElements: Constraint<unknown> = constraint(
     return other === undefined
       ? undefined
       : `operands of type ${formatElement(first)} and ${formatElement(other.element)} do not agree`;
+  },
+);
+
+/** No operand is quantized per axis: where elements move between indices, a step that belongs to an index would not follow. */
+export const perTensorOperands: Constraint<unknown> = constraint(
+  'per-tensor-operands',
+  'no operand is quantized per axis',
+  ({ operands }) => {
+    const wrong = operands.find((type) => isQuantized(type) && type.element.axis !== undefined);
+    return wrong === undefined ? undefined : `operand of type ${formatType(wrong)}, expected one scale`;
   },
 );
 

@@ -11,6 +11,9 @@ export const windowAttributes = {
   dilations: { kind: 'ints', summary: 'distance between taps, [vertical, horizontal]', default: [1, 1] },
 } as const satisfies Record<string, AttributeSpec>;
 
+/** Strides, pads, dilations and kernels stop here: beyond any network, and positions stay exact in every backend's integers. */
+export const largestWindow = 2 ** 16 - 1;
+
 export interface Window {
   readonly strides: readonly number[];
   readonly pads: readonly number[];
@@ -40,14 +43,16 @@ export function tapSpan(
 }
 
 function windowProblem(window: Window): string | undefined {
-  if (window.strides.length !== 2 || window.strides.some((value) => value < 1)) {
-    return `strides [${window.strides.join(', ')}] are not two positive integers`;
+  const outside = (values: readonly number[], least: number): boolean =>
+    values.some((value) => value < least || value > largestWindow);
+  if (window.strides.length !== 2 || outside(window.strides, 1)) {
+    return `strides [${window.strides.join(', ')}] are not two positive integers below 2^16`;
   }
-  if (window.dilations.length !== 2 || window.dilations.some((value) => value < 1)) {
-    return `dilations [${window.dilations.join(', ')}] are not two positive integers`;
+  if (window.dilations.length !== 2 || outside(window.dilations, 1)) {
+    return `dilations [${window.dilations.join(', ')}] are not two positive integers below 2^16`;
   }
-  if (window.pads.length !== 4 || window.pads.some((value) => value < 0)) {
-    return `pads [${window.pads.join(', ')}] are not four integers of at least 0`;
+  if (window.pads.length !== 4 || outside(window.pads, 0)) {
+    return `pads [${window.pads.join(', ')}] are not four integers in [0, 2^16)`;
   }
   return undefined;
 }
@@ -55,7 +60,7 @@ function windowProblem(window: Window): string | undefined {
 /** Constraint: strides, pads and dilations have the right length and sign. */
 export const wellFormedWindow: Constraint<Window> = constraint(
   'window-attributes',
-  'strides and dilations are two positive integers, pads four that are not negative',
+  'strides and dilations are two positive integers, pads four that are not negative, all below 2^16',
   ({ attributes }) => windowProblem(attributes),
 );
 

@@ -45,6 +45,7 @@ export interface ConditionSyntax {
 }
 
 export interface RuleSyntax {
+  readonly first: IToken;
   readonly selector: readonly (readonly ConditionSyntax[])[];
   readonly precision: IToken;
 }
@@ -66,10 +67,11 @@ class SelectorParser extends EmbeddedActionsParser {
   });
 
   rule = this.RULE('rule', (): RuleSyntax => {
+    const first = this.LA(1);
     const selector = this.SUBRULE(this.selector);
     this.CONSUME(Equals);
     const precision = this.CONSUME(Word);
-    return { selector, precision };
+    return { first, selector, precision };
   });
 
   selector = this.RULE('selector', (): ConditionSyntax[][] => {

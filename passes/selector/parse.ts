@@ -1,6 +1,6 @@
 /** From the text of layer rules to rules: what each word means, with an error that names the column of the word that means nothing. */
 import type { IToken } from 'chevrotain';
-import { isOpName, QcError } from '../../ir/index.ts';
+import { fail, isOpName, QcError } from '../../ir/index.ts';
 import { diagnosticAt, excerpt, Source, spanOf, syntaxDiagnostics } from '../../ir/text/index.ts';
 import { globProblem } from './glob.ts';
 import {
@@ -13,13 +13,14 @@ import {
 import type { LayerCondition, LayerRule, LayerSelector, Precision } from './selector.ts';
 
 /** Reads `first,last=w8a8; *=w4a4`. `file` is what errors call the string. Throws a QcError that names the column. */
-export function parseLayerRules(text: string, file = 'layer-bits'): LayerRule[] {
+export function parseLayerBits(text: string, file = 'layer-bits'): LayerRule[] {
   return parse(
     text,
     file,
     () => selectorParser.rules(),
     (rules: RuleSyntax[], reader) =>
-      rules.map(({ selector, precision }) => ({
+      rules.map(({ first, selector, precision }) => ({
+        text: text.slice(first.startOffset, precision.startOffset + precision.image.length),
         selector: reader.selector(selector),
         precision: reader.precision(precision),
       })),
@@ -36,14 +37,22 @@ export function parseLayerSelector(text: string, file = 'selector'): LayerSelect
   );
 }
 
-/** Reads `w4a8`: weights of 4 bits, activations of 8. */
-export function parsePrecision(text: string): Precision | undefined {
+/** Reads `w4a8`: weights of 4 bits, activations of 8. Throws a QcError when it is no precision. */
+export function parsePrecision(text: string): Precision {
+  return precisionOf(text) ?? fail('selector/precision', precisionProblem(text));
+}
+
+function precisionOf(text: string): Precision | undefined {
   const found = /^w([248])a([248])$/.exec(text);
   if (found === null) return undefined;
   return {
     weightBits: Number(found[1]) as Precision['weightBits'],
     activationBits: Number(found[2]) as Precision['activationBits'],
   };
+}
+
+function precisionProblem(text: string): string {
+  return `'${excerpt(text)}' is not a precision such as w4a8: weights and activations of 2, 4 or 8 bits`;
 }
 
 /** `w4a8`. */
@@ -78,13 +87,7 @@ class Reader {
   }
 
   precision(token: IToken): Precision {
-    const precision = parsePrecision(token.image);
-    if (precision !== undefined) return precision;
-    return this.#fail(
-      token,
-      'precision',
-      `'${excerpt(token.image)}' is not a precision such as w4a8: weights and activations of 2, 4 or 8 bits`,
-    );
+    return precisionOf(token.image) ?? this.#fail(token, 'precision', precisionProblem(token.image));
   }
 
   #condition({ head, value }: ConditionSyntax): LayerCondition {

@@ -12,12 +12,12 @@ export interface LayerFacts {
   /** Name of the layer's result in the IR. */
   readonly name: string;
   /** Name of the ONNX node it came from. */
-  readonly onnxNode?: string;
+  readonly onnxNode?: string | undefined;
   /** Name of its weights: where an exporter numbers its values, this is what still tells the module. */
-  readonly weight?: string;
+  readonly weight?: string | undefined;
   readonly op: string;
   /** [height, width]; absent where the layer has no window. */
-  readonly kernel?: readonly [number, number];
+  readonly kernel?: readonly [number, number] | undefined;
   /** Position among the layers of the graph, in order, and how many there are. */
   readonly index: number;
   readonly count: number;
@@ -47,6 +47,8 @@ export interface Precision {
 }
 
 export interface LayerRule {
+  /** The rule as written. */
+  readonly text: string;
   readonly selector: LayerSelector;
   readonly precision: Precision;
 }

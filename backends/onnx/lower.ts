@@ -1,0 +1,274 @@
+/**
+ * What each op becomes in ONNX: one row an op, for the float and the quantized level. Versions of operators are those of `emittedOpset`.
+ *
+ * A quantize to fewer than 8 bits saturates first, in reals: QuantizeLinear to 8 bits then yields the same integers, because a bound
+ * `step * integer`, rounded to float32, divides back to within half a step of that integer.
+ */
+import {
+  type Attributes,
+  elementCount,
+  formatElement,
+  type Graph,
+  type IntegerOp,
+  isQuantized,
+  type Node,
+  type OpName,
+  type QuantizedElement,
+  storageRange,
+  type TensorType,
+} from '../../ir/index.ts';
+import type { Emission } from './emission.ts';
+import type { OnnxAttribute } from './model.ts';
+import { containerOf, int64List, numbers } from './tensors.ts';
+
+/** Ops of the float and the quantized level. */
+export type EmittedOp = Exclude<OpName, Extract<IntegerOp, 'requantize' | 'lookup'>>;
+
+/** Adds to the model what computes the node's result under the node's result name. */
+export type Lowering = (node: Node, emission: Emission) => void;
+
+const int = (value: number): OnnxAttribute => ({ kind: 'int', value });
+const ints = (value: readonly number[]): OnnxAttribute => ({ kind: 'ints', value });
+const float = (value: number): OnnxAttribute => ({ kind: 'float', value });
+
+/** Attributes of an op under the kinds that its declaration gives them. */
+function attributesOf<A>(node: Node): A {
+  return node.attributes as Attributes as A;
+}
+
+interface Window {
+  readonly strides: readonly number[];
+  readonly pads: readonly number[];
+  readonly dilations: readonly number[];
+}
+
+/** An operator with the same operands and nothing else. */
+function plainly(
+  opType: string,
+  attributes: (node: Node) => Record<string, OnnxAttribute> = () => ({}),
+): Lowering {
+  return (node, emission) => {
+    emission.push(opType, node.operands, node.result.name, attributes(node));
+  };
+}
+
+/**
+ * Pads that the windows really reach. The rest of a pad changes nothing here, but ONNX Runtime refuses pads as large as the kernel.
+ */
+function reachedPads(
+  { strides, pads, dilations }: Window,
+  kernel: readonly number[],
+  input: readonly number[],
+  output: readonly number[],
+): number[] {
+  const reached = [...pads];
+  for (const axis of [0, 1]) {
+    const reach = dilations[axis]! * (kernel[axis]! - 1) + 1;
+    const end = (output[axis + 2]! - 1) * strides[axis]! + reach - pads[axis]!;
+    reached[axis + 2] = Math.max(0, end - input[axis + 2]!);
+  }
+  return reached;
+}
+
+function pool(opType: string, more: Record<string, OnnxAttribute>): Lowering {
+  return (node, emission) => {
+    const attributes = attributesOf<Window & { readonly kernel: readonly number[] }>(node);
+    const input = emission.typeOf(node.operands[0]!).shape;
+    const pads = reachedPads(attributes, attributes.kernel, input, node.result.type.shape);
+    emission.push(opType, node.operands, node.result.name, {
+      kernel_shape: ints(attributes.kernel),
+      strides: ints(attributes.strides),
+      pads: ints(pads),
+      dilations: ints(attributes.dilations),
+      ...more,
+    });
+  };
+}
+
+/** A vector along the channels, as broadcasting needs it: [C, 1, ...]. */
+function alongChannels(emission: Emission, vector: string, rank: number, result: string): string {
+  const extent = emission.typeOf(vector).shape[0]!;
+  const shape = [extent, ...new Array<number>(rank - 2).fill(1)];
+  const wanted = emission.shared(`shape ${shape.join()}`, () => int64List(`shape.${shape.join('x')}`, shape));
+  return emission.step('Reshape', [vector, wanted], result);
+}
+
+/** Scale and zero point operands of a quantized type. */
+function quantizationOperands(emission: Emission, element: QuantizedElement): readonly [string, string] {
+  const key = formatElement(element);
+  const container = containerOf(element.storage);
+  if (container === 'float') throw new Error('a quantized element is an integer');
+  const scale = element.scale;
+  const scaleName =
+    typeof scale === 'string'
+      ? scale
+      : emission.shared(`scale ${key}`, () => numbers('scale', 'float', [scale], []));
+  const extent = typeof scale === 'string' ? emission.typeOf(scale).shape : [];
+  const zeroPoint = emission.shared(`zero point ${key} ${extent.join()}`, () =>
+    numbers(
+      'zero_point',
+      container as 'int8',
+      new Array<number>(elementCount(extent)).fill(element.zeroPoint),
+      extent,
+    ),
+  );
+  return [scaleName, zeroPoint];
+}
+
+function axisAttribute(element: QuantizedElement): Record<string, OnnxAttribute> {
+  return element.axis === undefined ? {} : { axis: int(element.axis) };
+}
+
+function quantizedElement(type: TensorType): QuantizedElement {
+  if (!isQuantized(type)) throw new Error('expected a quantized type');
+  return type.element;
+}
+
+/** Narrow storages saturate in reals, see the head of this file. */
+function saturated(emission: Emission, graph: Graph, node: Node, element: QuantizedElement): string {
+  const [x] = node.operands as [string];
+  const container = containerOf(element.storage);
+  const [min, max] = storageRange(element.storage);
+  const full = container === 'uint8' || container === 'int8' ? 256 : 0;
+  if (max - min + 1 >= full) return x;
+  const { scale, zeroPoint, axis } = element;
+  const steps = typeof scale === 'number' ? [scale] : [...graph.constants.get(scale)!.data];
+  const rank = node.result.type.shape.length;
+  const shape =
+    axis === undefined ? [] : node.result.type.shape.map((extent, i) => (i === axis ? extent : 1));
+  const bound = (name: string, integer: number): string =>
+    emission.shared(`${name} ${formatElement(element)} ${rank}`, () =>
+      numbers(
+        name,
+        'float',
+        steps.map((step) => Math.fround((integer - zeroPoint) * step)),
+        shape,
+      ),
+    );
+  const above = emission.step('Max', [x, bound('smallest', min)], node.result.name);
+  return emission.step('Min', [above, bound('largest', max)], node.result.name);
+}
+
+export const lowerings = {
+  conv2d: (node, emission) => {
+    const attributes = attributesOf<Window & { readonly groups: number }>(node);
+    const kernel = emission.typeOf(node.operands[1]!).shape.slice(2);
+    emission.push('Conv', node.operands, node.result.name, {
+      kernel_shape: ints(kernel),
+      strides: ints(attributes.strides),
+      pads: ints(attributes.pads),
+      dilations: ints(attributes.dilations),
+      group: int(attributes.groups),
+    });
+  },
+  dense: plainly('Gemm', () => ({ transB: int(1) })),
+  affine: (node, emission) => {
+    const [x, gain, shift] = node.operands as [string, string, string];
+    const rank = node.result.type.shape.length;
+    const { name } = node.result;
+    const scaled = emission.step('Mul', [x, alongChannels(emission, gain, rank, name)], name);
+    emission.push('Add', [scaled, alongChannels(emission, shift, rank, name)], name);
+  },
+  batch_norm: plainly('BatchNormalization', (node) => ({
+    epsilon: float(node.attributes['epsilon'] as number),
+  })),
+  relu: plainly('Relu'),
+  clip: (node, emission) => {
+    const { min, max } = attributesOf<{ readonly min: number; readonly max: number }>(node);
+    const bound = (value: number): string =>
+      Number.isFinite(value)
+        ? emission.shared(`bound ${value}`, () => numbers('bound', 'float', [value], []))
+        : '';
+    const operands = [node.operands[0]!, bound(min), bound(max)];
+    while (operands.at(-1) === '') operands.pop();
+    emission.push('Clip', operands, node.result.name);
+  },
+  leaky_relu: plainly('LeakyRelu', (node) => ({ alpha: float(node.attributes['alpha'] as number) })),
+  sigmoid: plainly('Sigmoid'),
+  hard_sigmoid: plainly('HardSigmoid', (node) => ({
+    alpha: float(node.attributes['alpha'] as number),
+    beta: float(node.attributes['beta'] as number),
+  })),
+  hard_swish: plainly('HardSwish'),
+  add: plainly('Add'),
+  sub: plainly('Sub'),
+  mul: plainly('Mul'),
+  div: plainly('Div'),
+  max_pool2d: pool('MaxPool', {}),
+  average_pool2d: pool('AveragePool', { count_include_pad: int(0) }),
+  reduce_mean: (node, emission) => {
+    const { axes, keepdims } = attributesOf<{ readonly axes: readonly number[]; readonly keepdims: boolean }>(
+      node,
+    );
+    const [x] = node.operands as [string];
+    // An empty list would mean all axes, were it not for the attribute.
+    emission.push(
+      'ReduceMean',
+      [x, emission.initializer(int64List(`${node.result.name}.axes`, axes))],
+      node.result.name,
+      {
+        keepdims: int(Number(keepdims)),
+        noop_with_empty_axes: int(1),
+      },
+    );
+  },
+  reshape: (node, emission) => {
+    const shape = node.attributes['shape'] as readonly number[];
+    const wanted = emission.shared(`shape ${shape.join()}`, () =>
+      int64List(`shape.${shape.join('x')}`, shape),
+    );
+    emission.push('Reshape', [node.operands[0]!, wanted], node.result.name);
+  },
+  transpose: plainly('Transpose', (node) => ({ perm: ints(node.attributes['perm'] as readonly number[]) })),
+  pad: (node, emission) => {
+    const { pads, value } = attributesOf<{ readonly pads: readonly number[]; readonly value: number }>(node);
+    const { name } = node.result;
+    const extents = emission.initializer(int64List(`${name}.pads`, pads));
+    const border = emission.shared(`border ${value}`, () => numbers('border', 'float', [value], []));
+    emission.push('Pad', [node.operands[0]!, extents, border], name);
+  },
+  slice: (node, emission) => {
+    const { starts, ends, steps } =
+      attributesOf<Record<'starts' | 'ends' | 'steps', readonly number[]>>(node);
+    const { name } = node.result;
+    // -1 would count from the end: "through index 0" is anything below every index.
+    const before = Number.MIN_SAFE_INTEGER;
+    const lists = {
+      starts,
+      ends: ends.map((end, axis) => (steps[axis]! < 0 && end < 0 ? before : end)),
+      axes: starts.map((_, axis) => axis),
+      steps,
+    };
+    const operands = Object.entries(lists).map(([part, list]) =>
+      emission.initializer(int64List(`${name}.${part}`, list)),
+    );
+    emission.push('Slice', [node.operands[0]!, ...operands], name);
+  },
+  concat: plainly('Concat', (node) => ({ axis: int(node.attributes['axis'] as number) })),
+  softmax: plainly('Softmax', (node) => ({ axis: int(node.attributes['axis'] as number) })),
+  quantize: (node, emission) => {
+    const element = quantizedElement(node.result.type);
+    const x = saturated(emission, emission.graph, node, element);
+    emission.push(
+      'QuantizeLinear',
+      [x, ...quantizationOperands(emission, element)],
+      node.result.name,
+      axisAttribute(element),
+    );
+  },
+  dequantize: (node, emission) => {
+    const [x] = node.operands as [string];
+    const element = quantizedElement(emission.typeOf(x));
+    emission.push(
+      'DequantizeLinear',
+      [x, ...quantizationOperands(emission, element)],
+      node.result.name,
+      axisAttribute(element),
+    );
+  },
+} as const satisfies Record<EmittedOp, Lowering>;
+
+/** The row of an op, if it can be written. */
+export function loweringOf(op: string): Lowering | undefined {
+  return Object.hasOwn(lowerings, op) ? lowerings[op as EmittedOp] : undefined;
+}

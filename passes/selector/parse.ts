@@ -13,7 +13,7 @@ import {
 import type { LayerCondition, LayerRule, LayerSelector, Precision } from './selector.ts';
 
 /** Reads `first,last=w8a8; *=w4a4`. `file` is what errors call the string. Throws a QcError that names the column. */
-export function parseLayerBits(text: string, file = 'layer-bits'): LayerRule[] {
+export function parseLayerRules(text: string, file = 'layer-bits'): LayerRule[] {
   return parse(
     text,
     file,

@@ -1,0 +1,129 @@
+/**
+ * The one rule that says which values are stored as integers, and in how many bits. `calibrate` observes these values,
+ * `insert-quantizers` quantizes them, and `--explain` reads the reasons.
+ *
+ *   1. What a layer multiplies, it reads in its own activation bits.
+ *   2. Everything else that is read as a number (a shortcut, the factors of a product, the input of a pool or of a curve) is read from
+ *      the stream, in 8 bits. A value read both ways is stored twice, both from one accumulator: this is what lets convolutions
+ *      be 4-bit while the residual stream stays at 8.
+ *   3. A value that only one clamp or one addition reads flows on in the accumulator and is never stored. Of two convolutions that
+ *      meet in an addition, the later one flows into it and the earlier one is stored, as the shortcut.
+ *   4. An op that only moves or selects elements (max pool, reshape, concat) keeps the quantization of what it reads, which
+ *      is the widest that any reader of its result asks for.
+ */
+import { type Graph, type Node, opOf, producersOf, usersOf } from '../ir/index.ts';
+
+export const streamBits = 8;
+
+export interface QuantizationPoints {
+  /** Value -> the bit-widths it is stored in, widest first. */
+  readonly stored: ReadonlyMap<string, readonly number[]>;
+  /**
+   * By result name, for each operand of the node: the bits it is read in, or undefined where it flows in an accumulator, is
+   * a constant or is read as a real number.
+   */
+  readonly reads: ReadonlyMap<string, readonly (number | undefined)[]>;
+  /** Why each value is stored or flows on, in words. */
+  readonly reasons: ReadonlyMap<string, string>;
+}
+
+export function quantizationPoints(graph: Graph): QuantizationPoints {
+  const users = usersOf(graph);
+  const makers = producersOf(graph);
+  const order = new Map(graph.nodes.map((node, i) => [node.result.name, i]));
+  const outputs = new Set(graph.outputs);
+  const demand = new Map<string, Set<number>>();
+  const reads = new Map<string, (number | undefined)[]>();
+  const reasons = new Map<string, string>();
+
+  const ask = (node: Node, index: number, bits: number, reason: string): void => {
+    const value = node.operands[index]!;
+    if (graph.constants.has(value)) return;
+    const read = reads.get(node.result.name) ?? [];
+    read[index] = bits;
+    reads.set(node.result.name, read);
+    want(value, bits, reason);
+  };
+  const want = (value: string, bits: number, reason: string): void => {
+    const set = demand.get(value);
+    if (set === undefined) demand.set(value, new Set([bits]));
+    else set.add(bits);
+    reasons.set(value, reasons.has(value) ? `${reasons.get(value)!}; ${reason}` : reason);
+  };
+
+  /** True when the value sits in an accumulator that its one reader can go on working with. */
+  const canFlow = (value: string): boolean => {
+    const maker = makers.get(value);
+    return (
+      maker !== undefined &&
+      opOf(maker.op).traits.accumulates === true &&
+      (users.get(value)?.length ?? 0) === 1 &&
+      !outputs.has(value)
+    );
+  };
+
+  // Backwards, so that every reader has spoken before its operand is decided.
+  for (let i = graph.nodes.length - 1; i >= 0; i--) {
+    const node = graph.nodes[i]!;
+    const op = opOf(node.op);
+    const value = node.result.name;
+    const label = `%${value} (${node.op})`;
+    if (op.traits.layer === true) {
+      const bits = node.result.notes?.activation_bits ?? streamBits;
+      ask(node, 0, bits, `${label} multiplies it in ${bits} bits`);
+    } else if (op.traits.clamp !== undefined) {
+      const x = node.operands[0]!;
+      if (canFlow(x)) reasons.set(x, `flows into ${label} in the accumulator`);
+      else if (!isSingleUseClamp(x, makers, users))
+        ask(node, 0, streamBits, `${label} clamps it, and others read it too`);
+    } else if (op.traits.transparent === true) {
+      const wanted = demand.get(value);
+      const widest = wanted === undefined ? streamBits : Math.max(...wanted);
+      for (const index of node.operands.keys()) {
+        ask(node, index, widest, `${label} keeps its quantization, read in ${widest} bits`);
+      }
+    } else if (op.traits.boundary === true) {
+      reasons.set(node.operands[0]!, `${label} reads it as a real number at the edge`);
+    } else if ((node.op === 'add' || node.op === 'sub') && node.operands[0] !== node.operands[1]) {
+      const flowing = node.operands
+        .filter(canFlow)
+        .sort((a, b) => order.get(b)! - order.get(a)!)
+        .at(0);
+      for (const [index, x] of node.operands.entries()) {
+        if (x === flowing) reasons.set(x, `flows into ${label} in the accumulator`);
+        else
+          ask(node, index, streamBits, `${label} adds it as the shortcut, from the ${streamBits}-bit stream`);
+      }
+    } else {
+      for (const index of node.operands.keys()) {
+        ask(node, index, streamBits, `${label} reads it from the ${streamBits}-bit stream`);
+      }
+    }
+  }
+
+  for (const output of graph.outputs) {
+    const maker = makers.get(output);
+    if (maker === undefined) continue;
+    const op = opOf(maker.op);
+    const exact = op.traits.accumulates === true || op.traits.boundary === true;
+    if (!exact) want(output, streamBits, 'returned, and not held in an accumulator');
+  }
+
+  return {
+    stored: new Map([...demand].map(([name, bits]) => [name, [...bits].sort((a, b) => b - a)])),
+    reads,
+    reasons,
+  };
+}
+
+/** relu(clip(conv)): a chain of clamps that nobody else reads folds into one saturation. */
+function isSingleUseClamp(
+  value: string,
+  makers: ReadonlyMap<string, Node>,
+  users: ReadonlyMap<string, readonly Node[]>,
+): boolean {
+  const maker = makers.get(value);
+  return (
+    maker !== undefined && opOf(maker.op).traits.clamp !== undefined && (users.get(value)?.length ?? 0) === 1
+  );
+}

@@ -15,7 +15,7 @@ import { definePass } from './pass.ts';
 import {
   type LayerFacts,
   matchSelector,
-  parseLayerBits,
+  parseLayerRules,
   parsePrecision,
   type Precision,
 } from './selector/index.ts';
@@ -82,7 +82,7 @@ export const assignBits = definePass({
       });
     }
     const every = options.precision === '' ? undefined : parsePrecision(options.precision);
-    const rules = parseLayerBits(options.layers);
+    const rules = parseLayerRules(options.layers);
     const layers = layersOf(graph);
     const used = new Set<number>();
     const notes = new Map<string, Notes>();

@@ -33,16 +33,3 @@ export function onnxNodeOf(location: Location | undefined): string | undefined {
       return undefined;
   }
 }
-
-/** The name of the ONNX node a location leads back to: for a derived one, the first of those it was made from. */
-export function onnxNodeOf(location: Location | undefined): string | undefined {
-  switch (location?.kind) {
-    case 'onnx':
-      return location.node;
-    case 'derived':
-      return location.from.map(onnxNodeOf).find((name) => name !== undefined);
-    case 'text':
-    case undefined:
-      return undefined;
-  }
-}

@@ -1,0 +1,54 @@
+/**
+ * The passes: the table of all of them, what one is, and what runs them. A new pass is a file beside this one, a row here and a
+ * filetest of its name; the completeness test asks for whichever is missing.
+ */
+import { assignBits } from './assign-bits.ts';
+import { boundAccumulators } from './bound-accumulators.ts';
+import { calibrate } from './calibrate.ts';
+import { canonicalize } from './canonicalize.ts';
+import { eliminateCommon } from './eliminate-common.ts';
+import { eliminateDead } from './eliminate-dead.ts';
+import { foldBatchnorm } from './fold-batchnorm.ts';
+import { foldConstants } from './fold-constants.ts';
+import { insertQuantizers } from './insert-quantizers.ts';
+import { lowerToInteger } from './lower-to-integer.ts';
+import type { Pass } from './pass.ts';
+import { type PassRegistry, registryOf } from './registry.ts';
+
+/** Every pass of the compiler, in the order a program usually meets them. */
+export const passes: readonly Pass[] = [
+  canonicalize,
+  foldConstants,
+  foldBatchnorm,
+  eliminateCommon,
+  eliminateDead,
+  calibrate,
+  assignBits,
+  insertQuantizers,
+  lowerToInteger,
+  boundAccumulators,
+];
+
+/** The passes of the compiler and `more`. Throws when two share a name. */
+export function createPassRegistry(more: Iterable<Pass> = []): PassRegistry {
+  return registryOf([...passes, ...more]);
+}
+
+/** From a float program as imported to one that is ready to be calibrated: one form, batch norms in their layers, nothing dead. */
+export const floatPipeline =
+  'canonicalize,fold-constants,fold-batchnorm,canonicalize,eliminate-common,eliminate-dead';
+
+export * from './interpreter-executor.ts';
+export * from './layers.ts';
+export * from './location.ts';
+export * from './nearest-name.ts';
+export * from './pass.ts';
+export * from './pipeline/index.ts';
+export * from './print-after.ts';
+export * from './rebuild.ts';
+export * from './registry.ts';
+export * from './reproducer.ts';
+export { type ResolvedPipeline, resolvePipeline } from './resolve.ts';
+export { type Draft, type DraftOptions, type GraphView } from './graph-editor.ts';
+export { defineRewrite, type Rewrite, rewriteToFixpoint } from './rewrite.ts';
+export * from './run.ts';

@@ -476,16 +476,40 @@ export const numWorkgroups = axes('num_workgroups');
 
 /**
  * The offset of `[i, j, k]` in a row-major array of `[I, J, K]`: `(i*J + j)*K + k`. The outermost extent is not needed and not read;
- * it is written for the reader. An extent of 1 vanishes with its index.
+ * it is written for the reader. An extent of 1 vanishes with its index, and what is constant in the indices ends up in one constant at the
+ * end: the taps of an unrolled window differ in that alone.
  */
 export function rowMajor(extents: readonly number[], indices: readonly Operand[]): Expression {
   if (extents.length !== indices.length || extents.length === 0) {
     throw new KernelError(`${String(indices.length)} indices for ${String(extents.length)} extents`);
   }
-  return indices.reduce<Expression>((outer, index, axis) => {
+  let varying: Expression | undefined;
+  let fixed = 0;
+  indices.forEach((index, axis) => {
     const extent = extents[axis] ?? 1;
-    if (extent === 1) return outer;
-    const inner = typeof index === 'number' ? i32(index) : index;
-    return axis === 0 ? inner : add(mul(outer, extent), inner);
-  }, i32(0));
+    if (extent === 1) return;
+    const [inner, constant] = splitConstant(index);
+    fixed = fixed * extent + constant;
+    const outer = varying === undefined ? undefined : mul(varying, extent);
+    varying = outer === undefined || inner === undefined ? (outer ?? inner) : addTerms(outer, inner);
+  });
+  return varying === undefined ? i32(fixed) : add(varying, fixed);
+}
+
+/** `sum + (a + b)` as `sum + a + b`. */
+const addTerms = (sum: Expression, terms: Expression): Expression =>
+  terms.kind === 'binary' && terms.operator === '+'
+    ? add(addTerms(sum, terms.left), terms.right)
+    : add(sum, terms);
+
+/** An index as a varying part plus a constant. */
+function splitConstant(index: Operand): [Expression | undefined, number] {
+  if (typeof index === 'number') return [undefined, index];
+  const constant = constantOf(index);
+  if (constant !== undefined) return [undefined, Number(constant)];
+  if (index.type !== 'i32') return [index, 0];
+  const plus = constantTail(index, '+');
+  if (plus !== undefined) return [plus[0], Number(plus[1])];
+  const minus = constantTail(index, '-');
+  return minus === undefined ? [index, 0] : [minus[0], -Number(minus[1])];
 }

@@ -20,7 +20,7 @@ export {
   type Vector,
 } from './types.ts';
 export { type COptions, type CUnit, printC, printCUnit } from './print-c.ts';
-export { printWgsl, type WgslOptions } from './print-wgsl.ts';
+export { printWgsl, printWgslUnit, type WgslOptions, type WgslUnit } from './print-wgsl.ts';
 export {
   evaluate,
   evaluateFunction,

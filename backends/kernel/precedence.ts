@@ -7,9 +7,11 @@
  * | `* / %` | `* / %`, unary | unary |
  * | `+ -` | `+ -`, `* / %`, unary | `* / %`, unary |
  * | `<< >>` | unary | unary |
- * | comparisons | `+ -`, `* / %`, shifts, unary | the same |
+ * | comparisons | `+ -`, `* / %`, unary | the same |
  * | `&`, `|`, `^` | the same operator, unary | unary |
  * | `&&`, `||` | the same operator, comparisons, unary | comparisons, unary |
+ *
+ * Shifts under a comparison could stand bare by the grammar, but WGSL reads `a < b >> 1` as the template `a<b>` first.
  */
 import type { BinaryOperator } from './tree.ts';
 
@@ -50,7 +52,7 @@ const levels: Readonly<Record<BinaryOperator, Level>> = {
 
 type Sides = readonly [left: readonly Tightness[], right: readonly Tightness[]];
 
-const arithmetic: readonly Tightness[] = ['additive', 'multiplicative', 'shift'];
+const arithmetic: readonly Tightness[] = ['additive', 'multiplicative'];
 
 const bareSides: Readonly<Record<Level, Sides>> = {
   multiplicative: [['multiplicative'], []],

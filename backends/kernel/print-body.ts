@@ -39,6 +39,8 @@ export interface Dialect {
   id(node: InvocationId): Text;
   /** The value as an element of `array` holds it. */
   stored(array: KernelArray, value: Expression, text: Text): string;
+  /** The operands of a call, between its parentheses. */
+  operands(texts: readonly Text[]): string;
   /** The name a builtin is called by, undefined where its expansion is. */
   spell(builtin: Builtin): string | undefined;
   readonly barrier: string;
@@ -256,6 +258,6 @@ export class BodyPrinter {
   }
 
   #callText(name: string, operands: readonly Expression[]): Text {
-    return primary(`${name}(${operands.map((operand) => this.#print(operand).text).join(', ')})`);
+    return primary(`${name}(${this.#dialect.operands(operands.map((operand) => this.#print(operand)))})`);
   }
 }

@@ -107,6 +107,7 @@ const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined): Dialect =
       return text.text;
     return castText(spelled(array.element), text).text;
   },
+  operands: (texts) => texts.map(({ text }) => text).join(', '),
   spell: (builtin) => spell(builtin)?.name,
   get barrier(): string {
     throw new KernelError('C kernels have no barriers');

@@ -1,5 +1,5 @@
 /**
- * Prints a grid kernel as one WGSL module: bindings in parameter order in group 0 (scalars share a uniform after the
+ * Prints grid kernels as a WGSL module: bindings in parameter order in group 0 (scalars share a uniform after the
  * buffers), constant tables, workgroup arrays, functions, one `@compute` entry point of the kernel's name. No overrides.
  *
  * A builtin of a language feature that `features` lacks is expanded, so the same kernel serves implementations with and without
@@ -12,7 +12,7 @@ import { Names } from './names.ts';
 import { binaryText, parenthesized, primary, type Text } from './precedence.ts';
 import { BodyPrinter, type Dialect } from './print-body.ts';
 import { Source, wrapped } from './source.ts';
-import { survey } from './survey.ts';
+import { expansionOf, survey } from './survey.ts';
 import type {
   Builtin,
   GridKernel,
@@ -53,8 +53,17 @@ const idNames: Readonly<Record<InvocationIdName, string>> = {
 const arrayType = (element: Element, length: number | undefined): string =>
   length === undefined ? `array<${spelled(element)}>` : `array<${spelled(element)}, ${String(length)}>`;
 
+/** The operands of a call. `f(a < b, c > d)` would read as the template `a<b, c>`: such a comparison gets parentheses. */
+const operandsText = (operands: readonly Text[]): string =>
+  operands
+    .map(({ text, tightness }, at) => {
+      const closes = operands.slice(at + 1).some((later) => later.text.includes('>'));
+      return tightness !== 'primary' && closes && text.includes(' < ') ? parenthesized(text) : text;
+    })
+    .join(', ');
+
 const callText = (name: string, ...operands: readonly Text[]): Text =>
-  primary(`${name}(${operands.map((operand) => operand.text).join(', ')})`);
+  primary(`${name}(${operandsText(operands)})`);
 
 const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined): Dialect => ({
   declare: (name, variable) => {
@@ -72,6 +81,7 @@ const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined): Dialect =
   compose: (node, lanes) => callText(spelled(node.type), ...lanes),
   id: (node) => primary(`${idNames[node.id]}.${node.axis}`),
   stored: (_array, _value, text) => text.text,
+  operands: operandsText,
   spell: (builtin) => spell(builtin)?.name,
   barrier: 'workgroupBarrier();',
 });
@@ -90,14 +100,20 @@ function tableLines(table: KernelArray, name: string): readonly string[] {
   return source.toLines();
 }
 
-/** The declarations of a kernel's parameters. Buffers take bindings 0, 1, ... in order, the uniform of scalars the next. */
-function bindingLines(parameters: GridKernel['parameters']): readonly string[] {
+/**
+ * The declarations of a kernel's parameters, under the names `texts` has for them. Buffers take bindings 0, 1, ... in order, the uniform of
+ * scalars the next.
+ */
+function bindingLines(
+  parameters: GridKernel['parameters'],
+  texts: ReadonlyMap<unknown, string>,
+): readonly string[] {
   const source = new Source();
   const scalars = parameters.filter((parameter) => parameter.kind === 'variable');
   const buffers = parameters.filter((parameter) => parameter.kind === 'array');
   buffers.forEach((buffer, binding) => {
     const place = `@group(0) @binding(${String(binding)}) var<storage, ${buffer.access}>`;
-    source.line(`${place} ${buffer.name}: ${arrayType(buffer.element, buffer.length)};`);
+    source.line(`${place} ${texts.get(buffer) ?? ''}: ${arrayType(buffer.element, buffer.length)};`);
   });
   if (scalars.length > 0) {
     source.line('');
@@ -109,38 +125,49 @@ function bindingLines(parameters: GridKernel['parameters']): readonly string[] {
   return source.toLines();
 }
 
+const joined = (sections: readonly (readonly string[])[]): string =>
+  `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
+
+/** A WGSL module of several entry points. */
+export interface WgslUnit {
+  readonly code: string;
+  /**
+   * Functions that stand in for the builtins of language features that the module requires, under the builtins' own names: on an
+   * implementation without a feature, drop its `requires` line and append these.
+   */
+  readonly fallbacks: string;
+}
+
 /** Prints a grid kernel as a complete WGSL module. Throws `KernelError` for what WGSL cannot express. */
 export function printWgsl(kernel: GridKernel, options: WgslOptions = {}): string {
+  return printWgslUnit([kernel], options).code;
+}
+
+/**
+ * Prints grid kernels as one WGSL module: what they call stands once, what they bind stands before each, under a name of its own. Scalar
+ * parameters share one uniform, so at most one kernel of a unit may have any.
+ */
+export function printWgslUnit(kernels: readonly GridKernel[], options: WgslOptions = {}): WgslUnit {
   const features = options.features ?? new Set([packedFeature]);
   const spell = ({ wgsl }: Builtin): Spelling | undefined =>
     wgsl !== undefined && (wgsl.feature === undefined || features.has(wgsl.feature)) ? wgsl : undefined;
   const dialect = dialectOf(spell);
-  const used = survey(kernel.body, 'WGSL', spell);
   const names = new Names();
   const texts = new Map<Variable | KernelArray | KernelFunction, string>();
-  names.claim(kernel.name);
-  for (const parameter of kernel.parameters) {
-    if (parameter.kind === 'variable') texts.set(parameter, `scalars.${parameter.name}`);
-    else texts.set(parameter, names.claim(parameter.name));
+  kernels.forEach((kernel) => names.claim(kernel.name));
+  if (kernels.filter(({ parameters }) => parameters.some(({ kind }) => kind === 'variable')).length > 1) {
+    throw new KernelError('two kernels of one WGSL module have scalar parameters');
   }
-
-  const tables = Array.from(used.tables, (table) => {
-    const name = names.fresh(table.name);
-    texts.set(table, name);
-    return tableLines(table, name);
-  });
-  const shared = Array.from(used.workgroupArrays, (array) => {
-    const name = names.fresh(array.name);
-    texts.set(array, name);
-    return `var<workgroup> ${name}: ${arrayType(array.element, array.length)};`;
-  });
 
   const define = (
     opening: (source: Source) => void,
     scope: Names,
     inside: typeof texts,
     body: GridKernel['body'],
-  ) => {
+  ): readonly string[] => {
     const source = new Source();
     opening(source);
     new BodyPrinter(dialect, source, { names: new Names(scope), texts: inside }).body(body);
@@ -148,9 +175,7 @@ export function printWgsl(kernel: GridKernel, options: WgslOptions = {}): string
     return source.toLines();
   };
 
-  const functions = Array.from(used.functions, (callee) => {
-    const name = names.fresh(callee.name);
-    texts.set(callee, name);
+  const functionLines = (callee: KernelFunction, name: string): readonly string[] => {
     const scope = new Names(names);
     const inside = new Map(texts);
     const parameters = callee.parameters.map((parameter) => {
@@ -169,35 +194,61 @@ export function printWgsl(kernel: GridKernel, options: WgslOptions = {}): string
       inside,
       callee.body,
     );
-  });
+  };
 
-  const entry = define(
-    (source) => {
-      kernel.doc.forEach((line) => {
-        source.comment(line);
-      });
-      const ids = Array.from(used.ids).map((id) => `@builtin(${id}) ${idNames[id]}: vec3<u32>`);
-      source.line(`@compute @workgroup_size${parenthesized(kernel.workgroupSize.join(', '))}`);
-      source.open(`fn ${kernel.name}(${ids.join(', ')}) {`);
-    },
-    names,
-    texts,
-    kernel.body,
-  );
-
-  const required = new Set(
-    Array.from(used.spellings).flatMap(({ feature }) => (feature === undefined ? [] : [feature])),
-  );
-  const sections = [
-    Array.from(required, (feature) => `requires ${feature};`),
-    bindingLines(kernel.parameters),
-    ...tables,
-    shared,
-    ...functions,
-    entry,
-  ];
-  return `${sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n')}\n`;
+  const required = new Set<string>();
+  const support: (readonly string[])[] = [];
+  const fallbacks = new Map<string, readonly string[]>();
+  const entries: (readonly string[])[] = [];
+  for (const kernel of kernels) {
+    for (const parameter of kernel.parameters) {
+      texts.set(
+        parameter,
+        parameter.kind === 'variable' ? `scalars.${parameter.name}` : names.fresh(parameter.name),
+      );
+    }
+    const used = survey(kernel.body, 'WGSL', spell);
+    for (const table of used.tables) {
+      if (texts.has(table)) continue;
+      const name = freshForAll(table.name);
+      texts.set(table, name);
+      support.push(tableLines(table, name));
+    }
+    for (const callee of used.functions) {
+      if (texts.has(callee)) continue;
+      const name = names.fresh(callee.name);
+      texts.set(callee, name);
+      support.push(functionLines(callee, name));
+    }
+    for (const builtin of used.builtins) {
+      const spelling = spell(builtin);
+      if (spelling?.feature === undefined || fallbacks.has(spelling.name)) continue;
+      required.add(spelling.feature);
+      fallbacks.set(spelling.name, functionLines(expansionOf(builtin, 'WGSL'), spelling.name));
+    }
+    const shared = Array.from(used.workgroupArrays, (array) => {
+      const name = names.fresh(array.name);
+      texts.set(array, name);
+      return `var<workgroup> ${name}: ${arrayType(array.element, array.length)};`;
+    });
+    const entry = define(
+      (source) => {
+        kernel.doc.forEach((line) => {
+          source.comment(line);
+        });
+        const ids = Array.from(used.ids).map((id) => `@builtin(${id}) ${idNames[id]}: vec3<u32>`);
+        source.line(`@compute @workgroup_size${parenthesized(kernel.workgroupSize.join(', '))}`);
+        source.open(`fn ${kernel.name}(${ids.join(', ')}) {`);
+      },
+      names,
+      texts,
+      kernel.body,
+    );
+    entries.push(bindingLines(kernel.parameters, texts), shared, entry);
+  }
+  const requires = Array.from(required, (feature) => `requires ${feature};`);
+  return {
+    code: joined([requires, ...support, ...entries]),
+    fallbacks: joined([...fallbacks.values()]),
+  };
 }

@@ -19,6 +19,8 @@ export interface Survey {
   readonly functions: ReadonlySet<KernelFunction>;
   readonly tables: ReadonlySet<KernelArray>;
   readonly workgroupArrays: ReadonlySet<KernelArray>;
+  /** Builtins that the language spells itself, and their spellings. */
+  readonly builtins: ReadonlySet<Builtin>;
   readonly spellings: ReadonlySet<Spelling>;
   readonly ids: ReadonlySet<InvocationIdName>;
 }
@@ -37,6 +39,7 @@ export function survey(body: readonly Statement[], language: string, spell: Spel
   const functions = new Set<KernelFunction>();
   const tables = new Set<KernelArray>();
   const workgroupArrays = new Set<KernelArray>();
+  const builtins = new Set<Builtin>();
   const spellings = new Set<Spelling>();
   const ids = new Set<InvocationIdName>();
 
@@ -57,7 +60,10 @@ export function survey(body: readonly Statement[], language: string, spell: Spel
     if (expression.kind === 'call') {
       const spelling = spell(expression.builtin);
       if (spelling === undefined) seeFunction(expansionOf(expression.builtin, language));
-      else spellings.add(spelling);
+      else {
+        builtins.add(expression.builtin);
+        spellings.add(spelling);
+      }
     }
   };
   const seeBody = (statements: readonly Statement[]): void => {
@@ -69,5 +75,5 @@ export function survey(body: readonly Statement[], language: string, spell: Spel
   };
 
   seeBody(body);
-  return { functions, tables, workgroupArrays, spellings, ids };
+  return { functions, tables, workgroupArrays, builtins, spellings, ids };
 }

@@ -110,12 +110,13 @@ const floatRow = (
   exact,
 });
 
-/** Round half to even, written so that no intermediate rounding can disturb it. */
+/** Round half to even, written so that no intermediate rounding can disturb it; what rounds to zero keeps its sign. */
 export function roundHalfEven(value: number): number {
   const below = Math.floor(value);
   const rest = value - below;
-  if (rest !== 0.5) return rest < 0.5 ? below : below + 1;
-  return below % 2 === 0 ? below : below + 1;
+  const up = rest > 0.5 || (rest === 0.5 && below % 2 !== 0);
+  const rounded = up ? below + 1 : below;
+  return rounded === 0 && value < 0 ? -0 : rounded;
 }
 
 const floatRows: readonly Builtin[] = [

@@ -59,6 +59,10 @@ async function start(bytes: Uint8Array): Promise<InferenceSession> {
       logSeverityLevel: 3,
       // Values that are asked for are kept apart by the engine; patterns over shapes only help a graph run often.
       enableMemPattern: false,
+      // 'all' moves tensors into blocked layouts and then loses intermediate values that are also outputs.
+      graphOptimizationLevel: 'extended',
+      // Between dequantize and quantize a quantized program computes in f32; the engine would compute in integers of its own.
+      extra: { session: { disable_quant_qdq: '1' } },
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -157,6 +157,9 @@ export function printWgslUnit(kernels: readonly GridKernel[], options: WgslOptio
   const dialect = dialectOf(spell);
   const names = new Names();
   const texts = new Map<Variable | KernelArray | KernelFunction, string>();
+  // Functions are pure: their locals may be called as a buffer is, but not as a table or function is.
+  const namesFunctionsSee = new Names();
+  const freshForAll = (base: string): string => namesFunctionsSee.claim(names.fresh(base));
   kernels.forEach((kernel) => names.claim(kernel.name));
   if (kernels.filter(({ parameters }) => parameters.some(({ kind }) => kind === 'variable')).length > 1) {
     throw new KernelError('two kernels of one WGSL module have scalar parameters');
@@ -176,7 +179,7 @@ export function printWgslUnit(kernels: readonly GridKernel[], options: WgslOptio
   };
 
   const functionLines = (callee: KernelFunction, name: string): readonly string[] => {
-    const scope = new Names(names);
+    const scope = new Names(namesFunctionsSee);
     const inside = new Map(texts);
     const parameters = callee.parameters.map((parameter) => {
       const text = scope.fresh(parameter.name);
@@ -197,6 +200,7 @@ export function printWgslUnit(kernels: readonly GridKernel[], options: WgslOptio
   };
 
   const required = new Set<string>();
+  const printedFunctions = new Map<string, string>();
   const support: (readonly string[])[] = [];
   const fallbacks = new Map<string, readonly string[]>();
   const entries: (readonly string[])[] = [];
@@ -216,9 +220,12 @@ export function printWgslUnit(kernels: readonly GridKernel[], options: WgslOptio
     }
     for (const callee of used.functions) {
       if (texts.has(callee)) continue;
-      const name = names.fresh(callee.name);
+      const asWritten = functionLines(callee, callee.name).join('\n');
+      const printed = printedFunctions.get(asWritten);
+      const name = printed ?? freshForAll(callee.name);
       texts.set(callee, name);
-      support.push(functionLines(callee, name));
+      printedFunctions.set(asWritten, name);
+      if (printed === undefined) support.push(functionLines(callee, name));
     }
     for (const builtin of used.builtins) {
       const spelling = spell(builtin);

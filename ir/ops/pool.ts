@@ -11,6 +11,7 @@ import { constraint, type Constraint, defineOp } from '../op.ts';
 import { allocate, type Tensor } from '../tensor.ts';
 import { elementCount, formatElement, isF32, isQuantized, storageRange } from '../types.ts';
 import { centred } from './accumulate.ts';
+import { perTensorOperands } from './signature.ts';
 import { clampAttributes, clampOf, clampWithinStorage, fixedPointTables } from './requantize.ts';
 import {
   fittingWindow,
@@ -117,6 +118,7 @@ export const maxPool2d = defineOp({
   element: 'same',
   constraints: [
     spatialInput,
+    perTensorOperands,
     wellFormedWindow,
     kernelShape,
     fittingWindow<Pool>(({ kernel }) => kernel),
@@ -158,6 +160,7 @@ export const averagePool2d = defineOp({
   element: 'declared',
   constraints: [
     spatialInput,
+    perTensorOperands,
     wellFormedWindow,
     kernelShape,
     fittingWindow<Pool>(({ kernel }) => kernel),

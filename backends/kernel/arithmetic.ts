@@ -10,6 +10,9 @@ import { KernelError } from './kernel-error.ts';
 import type { BinaryOperator, UnaryOperator } from './tree.ts';
 import type { Scalar } from './types.ts';
 
+/** Taken once: in a sandbox with a global object of its own every look at `Math` is slow. */
+const { imul, fround, trunc } = Math;
+
 /** A lane's value; bool is 0 or 1. */
 export type Lane = number | bigint;
 
@@ -40,7 +43,7 @@ const comparisons = {
 const i32: Partial<Record<BinaryOperator, NumberMeaning>> = {
   '+': (left, right) => (left + right) | 0,
   '-': (left, right) => (left - right) | 0,
-  '*': (left, right) => Math.imul(left, right),
+  '*': (left, right) => imul(left, right),
   '/': (left, right) => (left / divisor(right)) | 0,
   '%': (left, right) => (left % divisor(right)) | 0,
   '<<': (left, right) => left << shiftAmount(right),
@@ -54,7 +57,7 @@ const i32: Partial<Record<BinaryOperator, NumberMeaning>> = {
 const u32: Partial<Record<BinaryOperator, NumberMeaning>> = {
   '+': (left, right) => (left + right) >>> 0,
   '-': (left, right) => (left - right) >>> 0,
-  '*': (left, right) => Math.imul(left, right) >>> 0,
+  '*': (left, right) => imul(left, right) >>> 0,
   '/': (left, right) => (left / divisor(right)) >>> 0,
   '%': (left, right) => left % divisor(right),
   '<<': (left, right) => (left << shiftAmount(right)) >>> 0,
@@ -66,10 +69,10 @@ const u32: Partial<Record<BinaryOperator, NumberMeaning>> = {
 };
 
 const f32: Partial<Record<BinaryOperator, NumberMeaning>> = {
-  '+': (left, right) => Math.fround(left + right),
-  '-': (left, right) => Math.fround(left - right),
-  '*': (left, right) => Math.fround(left * right),
-  '/': (left, right) => Math.fround(left / right),
+  '+': (left, right) => fround(left + right),
+  '-': (left, right) => fround(left - right),
+  '*': (left, right) => fround(left * right),
+  '/': (left, right) => fround(left / right),
   ...comparisons,
 };
 
@@ -155,7 +158,7 @@ export function overflows(operator: BinaryOperator, left: Lane, right: Lane): bo
     case '-':
       return left - right !== ((left - right) | 0);
     case '*':
-      return left * right !== Math.imul(left, right) + 0 && left * right !== 0;
+      return left * right !== imul(left, right) + 0 && left * right !== 0;
     case '/':
     case '%':
       return left === -(2 ** 31) && right === -1;
@@ -194,9 +197,9 @@ export function convertLane(value: Lane, from: Scalar, to: Scalar): Lane {
     case 'bool':
       return truth(Number(value) !== 0);
     case 'f32':
-      return Math.fround(Number(value));
+      return fround(Number(value));
     case 'i64':
-      return BigInt(Math.trunc(Number(value)));
+      return BigInt(trunc(Number(value)));
     case 'i32':
       return from === 'f32' || from === 'i64'
         ? fitting(value, to, -(2 ** 31), 2 ** 31 - 1)
@@ -207,7 +210,7 @@ export function convertLane(value: Lane, from: Scalar, to: Scalar): Lane {
 }
 
 function fitting(value: Lane, to: Scalar, lowest: number, highest: number): number {
-  const whole = Math.trunc(Number(value));
+  const whole = trunc(Number(value));
   if (whole >= lowest && whole <= highest) return whole + 0;
   throw new KernelError(`${String(value)} does not fit ${to}`);
 }

@@ -25,6 +25,9 @@ import type {
 } from './tree.ts';
 import { isVector, laneOf } from './types.ts';
 
+/** Taken once: in a sandbox with a global object of its own every look at `Math` is slow. */
+const { imul } = Math;
+
 /** The state of one invocation of a kernel, or of one call of a function. */
 export interface Frame {
   readonly values: Value[];
@@ -264,7 +267,7 @@ function checkedI32(node: Binary, left: Code, right: Code): Code | undefined {
         const a = left(frame) as number;
         const b = right(frame) as number;
         const product = a * b;
-        return product >= -0x80000000 && product <= 0x7fffffff ? Math.imul(a, b) : fail(a, b);
+        return product >= -0x80000000 && product <= 0x7fffffff ? imul(a, b) : fail(a, b);
       };
     default:
       return undefined;

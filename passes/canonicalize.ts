@@ -13,6 +13,7 @@
  */
 import { definePass } from './pass.ts';
 import { rewriteToFixpoint, type Rewrite } from './rewrite.ts';
+import { activations } from './rewrites/activations.ts';
 import { arithmetic } from './rewrites/arithmetic.ts';
 import { channelsFirst } from './rewrites/channels-first.ts';
 import { clamps } from './rewrites/clamps.ts';
@@ -34,6 +35,7 @@ export const canonicalRewrites: readonly Rewrite[] = [
   ...channelsFirst,
   ...arithmetic,
   shiftIntoBias,
+  ...activations,
   ...clamps,
   ...pads,
   ...means,

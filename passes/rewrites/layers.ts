@@ -18,19 +18,32 @@ function biasName(weight: string): string {
   return weight.endsWith('weight') ? `${weight.slice(0, -'weight'.length)}bias` : `${weight}.bias`;
 }
 
-/** f32 constants of a layer, or why there are none. */
-function layerConstants(
-  layer: Node,
-  graph: GraphView,
-): { readonly weight: Tensor; readonly bias: Tensor | undefined } | string {
-  const [, weightName, biasName] = layer.operands;
-  const weight = graph.constant(weightName!);
-  const bias = biasName === undefined ? undefined : graph.constant(biasName);
-  if (weight === undefined || !isF32(weight.type))
-    return `the weights of %${layer.result.name} are not an f32 constant`;
-  if (biasName !== undefined && bias === undefined)
-    return `the bias of %${layer.result.name} is not a constant`;
-  return { weight, bias };
+function weightProblem(layer: Node, graph: GraphView): string | undefined {
+  const weight = graph.constant(layer.operands[1]!);
+  return weight !== undefined && isF32(weight.type)
+    ? undefined
+    : `the weights of %${layer.result.name} are not an f32 constant`;
+}
+
+function biasProblem(layer: Node, graph: GraphView): string | undefined {
+  const name = layer.operands[2];
+  return name === undefined || graph.constant(name) !== undefined
+    ? undefined
+    : `the bias of %${layer.result.name} is not a constant`;
+}
+
+const isOnlyShift = (gain: Float32Array): boolean => gain.every((value) => value === 1);
+
+/** Weights with the row of output channel o multiplied by factors[o]. */
+function scaleRows({ type, data }: Tensor, factors: Float32Array): Tensor {
+  const weights = data as Float32Array;
+  const scaled = new Float32Array(weights.length);
+  const taps = weights.length / factors.length;
+  for (let o = 0; o < factors.length; o++) {
+    const factor = factors[o]!;
+    for (let i = o * taps; i < (o + 1) * taps; i++) scaled[i] = weights[i]! * factor;
+  }
+  return { type, data: scaled };
 }
 
 interface AffineAfter {
@@ -58,25 +71,19 @@ function absorbAfter(name: string, summary: string, match: Rewrite<AffineAfter>[
       if (graph.isOutput(value)) return `%${value} is a graph output`;
       if (!graph.isUsedOnce(value)) return `%${value} is read elsewhere too`;
       if (!allFinite(gain) || !allFinite(shift)) return 'its gain or shift is not finite';
-      const constants = layerConstants(layer, graph);
-      return typeof constants === 'string' ? constants : undefined;
+      // A layer that is only shifted keeps its weights, whatever they are and whoever shares them.
+      return biasProblem(layer, graph) ?? (isOnlyShift(gain) ? undefined : weightProblem(layer, graph));
     },
     apply: ({ layer, gain, shift }, draft, root) => {
-      const { weight, bias } = layerConstants(layer, draft.graph) as Exclude<
-        ReturnType<typeof layerConstants>,
-        string
-      >;
       const [x, weightName, oldBias] = layer.operands;
-      const taps = weight.data.length / gain.length;
-      const scaled = Float32Array.from(weight.data, (w, i) => w * gain[Math.floor(i / taps)]!);
+      const weight = draft.graph.constant(weightName!);
+      const bias = oldBias === undefined ? undefined : draft.graph.constant(oldBias);
       const moved = Array.from(shift, (s, o) => gain[o]! * (bias?.data[o] ?? 0) + s);
-      // A layer that is only shifted keeps its weights, and whoever shares them.
-      const isShift = gain.every((value) => value === 1);
       return draft.add(
         layer.op,
         [
           x!,
-          isShift ? weightName! : draft.constant(weightName!, { type: weight.type, data: scaled }),
+          isOnlyShift(gain) ? weightName! : draft.constant(weightName!, scaleRows(weight!, gain)),
           draft.constant(oldBias ?? biasName(weightName!), vector(moved)),
         ],
         layer.attributes,
@@ -92,7 +99,7 @@ export const shiftIntoBias = absorbAfter(
   'affine(layer(x)) of gain 1 -> layer(x) with the shift in its bias',
   (root, graph) => {
     const match = affineAfter(root, graph);
-    return match?.gain.every((value) => value === 1) === true ? match : undefined;
+    return match !== undefined && isOnlyShift(match.gain) ? match : undefined;
   },
 );
 
@@ -119,19 +126,17 @@ export const affineBeforeLayer = defineRewrite({
     const padded = root.attributes['pads'] !== undefined && list(root, 'pads').some((extent) => extent > 0);
     if (padded && shift.some((value) => value !== 0))
       return `%${name} shifts what the padding of this layer would leave unshifted`;
-    const constants = layerConstants(root, graph);
-    return typeof constants === 'string' ? constants : undefined;
+    return biasProblem(root, graph) ?? weightProblem(root, graph);
   },
   apply: ({ affine, gain, shift }, draft, root) => {
-    const { weight, bias } = layerConstants(root, draft.graph) as Exclude<
-      ReturnType<typeof layerConstants>,
-      string
-    >;
     const [, weightName, oldBias] = root.operands;
+    const weight = draft.graph.constant(weightName!)!;
+    const bias = oldBias === undefined ? undefined : draft.graph.constant(oldBias);
     const [outputs, inputs] = weight.type.shape as [number, number, ...number[]];
     const window = weight.data.length / (outputs * inputs);
     const outputsPerGroup = outputs / (root.attributes['groups'] === undefined ? 1 : number(root, 'groups'));
-    const scaled = new Float32Array(weight.data.length);
+    const weights = weight.data as Float32Array;
+    const scaled = new Float32Array(weights.length);
     const moved = new Float64Array(outputs);
     for (let o = 0; o < outputs; o++) {
       moved[o] = bias?.data[o] ?? 0;
@@ -139,8 +144,8 @@ export const affineBeforeLayer = defineRewrite({
       for (let c = 0; c < inputs; c++) {
         for (let tap = 0; tap < window; tap++) {
           const i = (o * inputs + c) * window + tap;
-          scaled[i] = weight.data[i]! * gain[firstInput + c]!;
-          moved[o]! += weight.data[i]! * shift[firstInput + c]!;
+          scaled[i] = weights[i]! * gain[firstInput + c]!;
+          moved[o]! += weights[i]! * shift[firstInput + c]!;
         }
       }
     }

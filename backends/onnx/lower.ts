@@ -5,7 +5,6 @@
  * `step * integer`, rounded to float32, divides back to within half a step of that integer.
  */
 import {
-  type Attributes,
   elementCount,
   formatElement,
   type Graph,
@@ -31,15 +30,13 @@ const int = (value: number): OnnxAttribute => ({ kind: 'int', value });
 const ints = (value: readonly number[]): OnnxAttribute => ({ kind: 'ints', value });
 const float = (value: number): OnnxAttribute => ({ kind: 'float', value });
 
-/** Attributes of an op under the kinds that its declaration gives them. */
-function attributesOf<A>(node: Node): A {
-  return node.attributes as Attributes as A;
+/** A list attribute; verified programs have it. */
+function listOf(node: Node, name: string): readonly number[] {
+  return node.attributes[name] as readonly number[];
 }
 
-interface Window {
-  readonly strides: readonly number[];
-  readonly pads: readonly number[];
-  readonly dilations: readonly number[];
+function numberOf(node: Node, name: string): number {
+  return node.attributes[name] as number;
 }
 
 /** An operator with the same operands and nothing else. */
@@ -55,12 +52,11 @@ function plainly(
 /**
  * Pads that the windows really reach. The rest of a pad changes nothing here, but ONNX Runtime refuses pads as large as the kernel.
  */
-function reachedPads(
-  { strides, pads, dilations }: Window,
-  kernel: readonly number[],
-  input: readonly number[],
-  output: readonly number[],
-): number[] {
+function reachedPads(node: Node, input: readonly number[]): number[] {
+  const [strides, pads, dilations, kernel] = ['strides', 'pads', 'dilations', 'kernel'].map((name) =>
+    listOf(node, name),
+  ) as [number[], number[], number[], number[]];
+  const output = node.result.type.shape;
   const reached = [...pads];
   for (const axis of [0, 1]) {
     const reach = dilations[axis]! * (kernel[axis]! - 1) + 1;
@@ -72,14 +68,13 @@ function reachedPads(
 
 function pool(opType: string, more: Record<string, OnnxAttribute>): Lowering {
   return (node, emission) => {
-    const attributes = attributesOf<Window & { readonly kernel: readonly number[] }>(node);
-    const input = emission.typeOf(node.operands[0]!).shape;
-    const pads = reachedPads(attributes, attributes.kernel, input, node.result.type.shape);
+    const dilations = listOf(node, 'dilations');
     emission.push(opType, node.operands, node.result.name, {
-      kernel_shape: ints(attributes.kernel),
-      strides: ints(attributes.strides),
-      pads: ints(pads),
-      dilations: ints(attributes.dilations),
+      kernel_shape: ints(listOf(node, 'kernel')),
+      strides: ints(listOf(node, 'strides')),
+      pads: ints(reachedPads(node, emission.typeOf(node.operands[0]!).shape)),
+      // Left out where it says nothing: integer forms of the pools that engines put in place do not know it.
+      ...(dilations.some((step) => step > 1) ? { dilations: ints(dilations) } : {}),
       ...more,
     });
   };
@@ -151,14 +146,12 @@ function saturated(emission: Emission, graph: Graph, node: Node, element: Quanti
 
 export const lowerings = {
   conv2d: (node, emission) => {
-    const attributes = attributesOf<Window & { readonly groups: number }>(node);
-    const kernel = emission.typeOf(node.operands[1]!).shape.slice(2);
     emission.push('Conv', node.operands, node.result.name, {
-      kernel_shape: ints(kernel),
-      strides: ints(attributes.strides),
-      pads: ints(attributes.pads),
-      dilations: ints(attributes.dilations),
-      group: int(attributes.groups),
+      kernel_shape: ints(emission.typeOf(node.operands[1]!).shape.slice(2)),
+      strides: ints(listOf(node, 'strides')),
+      pads: ints(listOf(node, 'pads')),
+      dilations: ints(listOf(node, 'dilations')),
+      group: int(numberOf(node, 'groups')),
     });
   },
   dense: plainly('Gemm', () => ({ transB: int(1) })),
@@ -170,24 +163,23 @@ export const lowerings = {
     emission.push('Add', [scaled, alongChannels(emission, shift, rank, name)], name);
   },
   batch_norm: plainly('BatchNormalization', (node) => ({
-    epsilon: float(node.attributes['epsilon'] as number),
+    epsilon: float(numberOf(node, 'epsilon')),
   })),
   relu: plainly('Relu'),
   clip: (node, emission) => {
-    const { min, max } = attributesOf<{ readonly min: number; readonly max: number }>(node);
     const bound = (value: number): string =>
       Number.isFinite(value)
         ? emission.shared(`bound ${value}`, () => numbers('bound', 'float', [value], []))
         : '';
-    const operands = [node.operands[0]!, bound(min), bound(max)];
+    const operands = [node.operands[0]!, bound(numberOf(node, 'min')), bound(numberOf(node, 'max'))];
     while (operands.at(-1) === '') operands.pop();
     emission.push('Clip', operands, node.result.name);
   },
-  leaky_relu: plainly('LeakyRelu', (node) => ({ alpha: float(node.attributes['alpha'] as number) })),
+  leaky_relu: plainly('LeakyRelu', (node) => ({ alpha: float(numberOf(node, 'alpha')) })),
   sigmoid: plainly('Sigmoid'),
   hard_sigmoid: plainly('HardSigmoid', (node) => ({
-    alpha: float(node.attributes['alpha'] as number),
-    beta: float(node.attributes['beta'] as number),
+    alpha: float(numberOf(node, 'alpha')),
+    beta: float(numberOf(node, 'beta')),
   })),
   hard_swish: plainly('HardSwish'),
   add: plainly('Add'),
@@ -197,45 +189,41 @@ export const lowerings = {
   max_pool2d: pool('MaxPool', {}),
   average_pool2d: pool('AveragePool', { count_include_pad: int(0) }),
   reduce_mean: (node, emission) => {
-    const { axes, keepdims } = attributesOf<{ readonly axes: readonly number[]; readonly keepdims: boolean }>(
-      node,
-    );
     const [x] = node.operands as [string];
     // An empty list would mean all axes, were it not for the attribute.
     emission.push(
       'ReduceMean',
-      [x, emission.initializer(int64List(`${node.result.name}.axes`, axes))],
+      [x, emission.initializer(int64List(`${node.result.name}.axes`, listOf(node, 'axes')))],
       node.result.name,
       {
-        keepdims: int(Number(keepdims)),
+        keepdims: int(Number(node.attributes['keepdims'])),
         noop_with_empty_axes: int(1),
       },
     );
   },
   reshape: (node, emission) => {
-    const shape = node.attributes['shape'] as readonly number[];
+    const shape = listOf(node, 'shape');
     const wanted = emission.shared(`shape ${shape.join()}`, () =>
       int64List(`shape.${shape.join('x')}`, shape),
     );
     emission.push('Reshape', [node.operands[0]!, wanted], node.result.name);
   },
-  transpose: plainly('Transpose', (node) => ({ perm: ints(node.attributes['perm'] as readonly number[]) })),
+  transpose: plainly('Transpose', (node) => ({ perm: ints(listOf(node, 'perm')) })),
   pad: (node, emission) => {
-    const { pads, value } = attributesOf<{ readonly pads: readonly number[]; readonly value: number }>(node);
+    const value = numberOf(node, 'value');
     const { name } = node.result;
-    const extents = emission.initializer(int64List(`${name}.pads`, pads));
+    const extents = emission.initializer(int64List(`${name}.pads`, listOf(node, 'pads')));
     const border = emission.shared(`border ${value}`, () => numbers('border', 'float', [value], []));
     emission.push('Pad', [node.operands[0]!, extents, border], name);
   },
   slice: (node, emission) => {
-    const { starts, ends, steps } =
-      attributesOf<Record<'starts' | 'ends' | 'steps', readonly number[]>>(node);
+    const [starts, steps] = [listOf(node, 'starts'), listOf(node, 'steps')];
     const { name } = node.result;
     // -1 would count from the end: "through index 0" is anything below every index.
     const before = Number.MIN_SAFE_INTEGER;
     const lists = {
       starts,
-      ends: ends.map((end, axis) => (steps[axis]! < 0 && end < 0 ? before : end)),
+      ends: listOf(node, 'ends').map((end, axis) => (steps[axis]! < 0 && end < 0 ? before : end)),
       axes: starts.map((_, axis) => axis),
       steps,
     };
@@ -244,8 +232,8 @@ export const lowerings = {
     );
     emission.push('Slice', [node.operands[0]!, ...operands], name);
   },
-  concat: plainly('Concat', (node) => ({ axis: int(node.attributes['axis'] as number) })),
-  softmax: plainly('Softmax', (node) => ({ axis: int(node.attributes['axis'] as number) })),
+  concat: plainly('Concat', (node) => ({ axis: int(numberOf(node, 'axis')) })),
+  softmax: plainly('Softmax', (node) => ({ axis: int(numberOf(node, 'axis')) })),
   quantize: (node, emission) => {
     const element = quantizedElement(node.result.type);
     const x = saturated(emission, emission.graph, node, element);

@@ -118,7 +118,8 @@ const attributeType = {
 function attributeOf(attribute: proto.AttributeProto): OnnxAttribute {
   if (attribute.refAttrName) return { kind: 'reference', to: attribute.refAttrName };
   // Files older than IR version 2 leave the type out: it is the one field that is there.
-  switch (attribute.type || impliedType(attribute)) {
+  const written: number = attribute.type ?? 0;
+  switch (written === 0 ? impliedType(attribute) : written) {
     case attributeType.float:
       return { kind: 'float', value: attribute.f ?? 0 };
     case attributeType.int:
@@ -152,8 +153,6 @@ function impliedType(attribute: proto.AttributeProto): number {
   return has('strings') ? attributeType.strings : attributeType.ints;
 }
 
-const externalLocation = 1;
-
 function tensorOf(tensor: proto.TensorProto): OnnxTensor {
   return {
     name: tensor.name ?? '',
@@ -164,7 +163,7 @@ function tensorOf(tensor: proto.TensorProto): OnnxTensor {
 }
 
 function payloadOf(tensor: proto.TensorProto): OnnxPayload {
-  if (tensor.dataLocation === externalLocation) {
+  if (tensor.dataLocation === proto.TensorProto.DataLocation.EXTERNAL) {
     const entries = (tensor.externalData ?? []).map(({ key, value }): [string, string] => [
       key ?? '',
       value ?? '',
@@ -188,10 +187,10 @@ function typeOf(type: proto.TypeProto | null | undefined): OnnxType {
     const what = Object.keys(type ?? {}).find((key) => key.endsWith('Type'));
     return { kind: 'other', what: what === undefined ? 'a value without a type' : what.replace('Type', '') };
   }
-  const dims = tensor.shape?.dim?.map(({ dimValue, dimParam }): OnnxDimension =>
-    dimValue !== null && dimValue !== undefined && !dimParam
-      ? proto.toNumber(dimValue)
-      : dimParam || undefined,
-  );
+  const dims = tensor.shape?.dim?.map(({ dimValue, dimParam }): OnnxDimension => {
+    // An empty name says no more than no name.
+    if (dimParam) return dimParam;
+    return dimValue === null || dimValue === undefined ? undefined : proto.toNumber(dimValue);
+  });
   return { kind: 'tensor', dataType: tensor.elemType ?? 0, ...(dims === undefined ? {} : { dims }) };
 }

@@ -1,5 +1,12 @@
 /** A plain model to the bytes of a `ModelProto`. What it writes, `decode.ts` reads back equal. */
-import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from '../../backends/onnx/model.ts';
+import {
+  dataTypeCode,
+  type OnnxAttribute,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  type OnnxValue,
+} from '../../backends/onnx/model.ts';
 import * as proto from './proto.ts';
 
 const utf8 = new TextEncoder();
@@ -82,14 +89,14 @@ function tensorProto(tensor: OnnxTensor): proto.TensorProto {
     case 'typed': {
       const values = Array.from(payload.values);
       switch (dataType) {
-        case proto.TensorProto.DataType.FLOAT:
+        case dataTypeCode.float:
           return { ...base, floatData: values };
-        case proto.TensorProto.DataType.DOUBLE:
+        case dataTypeCode.double:
           return { ...base, doubleData: values };
-        case proto.TensorProto.DataType.INT64:
+        case dataTypeCode.int64:
           return { ...base, int64Data: values };
-        case proto.TensorProto.DataType.UINT32:
-        case proto.TensorProto.DataType.UINT64:
+        case dataTypeCode.uint32:
+        case dataTypeCode.uint64:
           return { ...base, uint64Data: values };
         default:
           return { ...base, int32Data: values };

@@ -60,20 +60,20 @@ function shapeOf({ name, type }: OnnxValue, inputDims: InputDims, used: Set<stri
     });
   }
   return type.dims.map((extent, axis) => {
-    if (typeof extent === 'number') {
-      // Some exporters write an unknown extent as 0 or -1.
-      if (extent > 0) return extent;
-      if (axis > 0 || extent < -1) {
-        return fail(
-          'onnx/bad-shape',
-          `${label} has extent ${extent} on axis ${axis}, expected a positive extent`,
-        );
-      }
-    }
+    if (typeof extent === 'number' && extent > 0) return extent;
     for (const key of [`${name}:${axis}`, ...(typeof extent === 'string' ? [extent] : [])]) {
       if (!Object.hasOwn(inputDims, key)) continue;
       used.add(key);
       return inputDims[key]!;
+    }
+    if (typeof extent === 'number') {
+      return fail(
+        'onnx/bad-shape',
+        `${label} has extent ${extent} on axis ${axis}, expected a positive extent`,
+        {
+          help: `if it stands for an open dimension, give it a number: --input-dim ${name}:${axis}=1`,
+        },
+      );
     }
     if (axis === 0) return 1;
     const dimension = typeof extent === 'string' ? extent : `${name}:${axis}`;
@@ -106,8 +106,8 @@ function typeOf(
   }
   const readers = graph.nodes.filter(({ inputs }) => inputs.includes(name));
   const [first] = readers;
-  if (first !== undefined && readers.every(({ opType }) => opType === 'DequantizeLinear')) {
-    return { element: integerElement(context, first, shape, opset), shape };
+  if (first !== undefined && readers.every((reader) => scaleBehind(reader, name) !== undefined)) {
+    return { element: integerElement(context, first, name, shape, opset), shape };
   }
   if (readers.length > 0 && readers.every(castsToReal)) {
     context.warn(
@@ -128,13 +128,38 @@ function castsToReal({ opType, attributes }: OnnxNode): boolean {
   return type !== undefined && isReal(type);
 }
 
+/** Operands of the operators that dequantize what they read: scale and zero point stand behind them. */
+const scaledOperands: Readonly<Record<string, readonly number[]>> = {
+  DequantizeLinear: [0],
+  QGemm: [0],
+  QLinearAdd: [0, 3],
+  QLinearAveragePool: [0],
+  QLinearConv: [0],
+  QLinearGlobalAveragePool: [0],
+  QLinearLeakyRelu: [0],
+  QLinearMatMul: [0],
+  QLinearMul: [0, 3],
+  QLinearSigmoid: [0],
+  QLinearSoftmax: [0],
+};
+
+/** The operand that holds the scale of `name`, where this reader dequantizes it. */
+function scaleBehind({ opType, inputs }: OnnxNode, name: string): number | undefined {
+  const positions = Object.hasOwn(scaledOperands, opType) ? scaledOperands[opType]! : [];
+  const found = inputs.indexOf(name);
+  return positions.includes(found) ? found + 1 : undefined;
+}
+
+/** The quantization of an input of integers is what its first reader says; a second that disagrees is refused when it is imported. */
 function integerElement(
   context: ImportContext,
   node: OnnxNode,
+  name: string,
   shape: readonly number[],
   opset: number,
 ): TensorType['element'] {
   const label = node.name || (node.outputs[0] ?? node.opType);
   const scope = new NodeScope(context, { node, label, location: { kind: 'onnx', node: label } }, opset);
-  return elementOf(scope, quantizationOf(scope, 1, 2, shape, scope.int('axis', 1), 'uint8'));
+  const scale = scaleBehind(node, name)!;
+  return elementOf(scope, quantizationOf(scope, scale, scale + 1, shape, scope.int('axis', 1), 'uint8'));
 }

@@ -16,7 +16,7 @@ export interface NamedNode {
 /** Throws a QcError: `onnx/duplicate-name`, `onnx/dangling-input`, `onnx/cycle` or `onnx/no-outputs`. */
 export function orderNodes(graph: OnnxGraph): NamedNode[] {
   const named = graph.nodes.map((node): NamedNode => {
-    const label = node.name || node.outputs.find((name) => name !== '') || node.opType;
+    const label = [node.name, ...node.outputs].find((name) => name !== '') ?? node.opType;
     return { node, label, location: { kind: 'onnx', node: label } };
   });
   const given = givenNames(graph);

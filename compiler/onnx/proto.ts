@@ -2,13 +2,20 @@
  * The one module that knows the protobuf library. `onnx-proto` 8 is CommonJS on protobufjs 6 and holds the schema of ONNX 1.10; what
  * later versions added arrives as plain numbers (data types 21 and 22 are the 4-bit integers) or is skipped.
  *
- * Its types name a global `Long`, which they never declare. Here 64-bit integers are `Integer64`, and become JavaScript numbers by
- * saturation at the safe integers: the only larger ones that models contain mean "as far as it goes".
+ * 64-bit integers become JavaScript numbers by saturation at the safe integers: the only larger ones that models contain mean "as far
+ * as it goes".
  */
 import onnxProto from 'onnx-proto';
 
+declare global {
+  /** A 64-bit integer of protobufjs. The types of `onnx-proto` name it and never declare it. */
+  interface Long {
+    toNumber: () => number;
+  }
+}
+
 /** What protobufjs makes of a 64-bit integer: a number, or a `Long` where that package is installed. */
-export type Integer64 = number | { readonly toNumber: () => number } | null | undefined;
+export type Integer64 = number | Long | null | undefined;
 
 export const { ModelProto, TensorProto, AttributeProto } = onnxProto.onnx;
 export type ModelProto = onnxProto.onnx.IModelProto;

@@ -6,7 +6,7 @@
  */
 import { type DataType, dataTypeCode, type OnnxTensor } from '../../backends/onnx/model.ts';
 import { fail, maxElements } from '../../ir/index.ts';
-import { decodeFloat16 } from '../data/float16.ts';
+import { decodeFloat16, encodeFloat16 } from '../data/float16.ts';
 import { type ExternalData, readExternal } from './external-data.ts';
 
 export type StaticData =
@@ -200,6 +200,17 @@ function aligned(bytes: Uint8Array, width: number): ArrayBuffer {
 
 function fromBfloat16(patterns: Uint16Array): Float32Array {
   return new Float32Array(Uint32Array.from(patterns, (pattern) => pattern * 0x10000).buffer);
+}
+
+/** The number of a floating type nearest to `value`, ties to even. */
+export function roundToType(value: number, type: DataType): number {
+  if (type === 'float16') return decodeFloat16(encodeFloat16(value));
+  if (type !== 'bfloat16') return type === 'double' ? value : Math.fround(value);
+  if (Number.isNaN(value)) return value;
+  const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!;
+  // Half of the dropped part, less one where the kept part is even already.
+  const rounded = Math.floor((bits + 0x7fff + ((bits >>> 16) & 1)) / 0x10000);
+  return fromBfloat16(Uint16Array.of(rounded))[0]!;
 }
 
 function saturateSafe(value: bigint): number {

@@ -13,6 +13,7 @@ import {
   dataTypeOf,
   inlineTensor,
   isReal,
+  roundToType,
   type StaticTensor,
 } from '../static-tensor.ts';
 
@@ -136,39 +137,45 @@ function castTo(node: NodeScope, type: DataType): Imported {
   const { data, dims } = node.fixed(0, 'the operand');
   const convert = (value: number): number => {
     if (type === 'bool') return value === 0 ? 0 : 1;
-    return isReal(type) ? value : Math.trunc(value);
+    return isReal(type) ? roundToType(value, type) : Math.trunc(value);
   };
   return node.answer(type, dims, Array.from(data, convert));
 }
 
-/** A function of two numbers; `integers` where the integer form differs. */
+/** A function of two numbers, or of any number from the left; `integers` where the integer form differs. */
 export function foldBinary(
   real: (a: number, b: number) => number,
   integers: (a: number, b: number) => number = real,
   resultType?: DataType,
 ): OpImporter {
   return (node) => {
-    const [a, b] = [node.fixed(0, 'an operand'), node.fixed(1, 'an operand')];
-    const dims = broadcastShapes(a.dims, b.dims);
-    if (dims === undefined) {
-      return node.fail(
-        'onnx/bad-shape',
-        `shapes [${a.dims.join(', ')}] and [${b.dims.join(', ')}] do not broadcast`,
-      );
+    let result = node.fixed(0, 'an operand');
+    for (let i = 1; i < node.operandCount; i++) {
+      const apply = isReal(result.type) ? real : integers;
+      result = combine(node, result, node.fixed(i, 'an operand'), apply);
     }
-    checkFolded(node, dims);
-    const [left, right] = [indexBroadcast(a.dims, dims), indexBroadcast(b.dims, dims)];
-    const apply = isReal(a.type) ? real : integers;
-    const values = Array.from({ length: countOf(dims) }, (_, i) =>
-      apply(a.data[left(i)]!, b.data[right(i)]!),
-    );
-    return checked(node, {
-      name: node.result,
-      type: resultType ?? a.type,
-      dims,
-      data: Float64Array.from(values),
-    });
+    return checked(node, { ...result, type: resultType ?? result.type });
   };
+}
+
+function combine(
+  node: NodeScope,
+  a: StaticTensor,
+  b: StaticTensor,
+  apply: (a: number, b: number) => number,
+): StaticTensor {
+  const dims = broadcastShapes(a.dims, b.dims);
+  if (dims === undefined) {
+    return node.fail(
+      'onnx/bad-shape',
+      `shapes [${a.dims.join(', ')}] and [${b.dims.join(', ')}] do not broadcast`,
+    );
+  }
+  checkFolded(node, dims);
+  const [left, right] = [indexBroadcast(a.dims, dims), indexBroadcast(b.dims, dims)];
+  const data = new Float64Array(countOf(dims));
+  for (let i = 0; i < data.length; i++) data[i] = apply(a.data[left(i)]!, b.data[right(i)]!);
+  return { name: node.result, type: a.type, dims, data };
 }
 
 export function foldUnary(apply: (value: number) => number): OpImporter {
@@ -190,6 +197,7 @@ function checked(node: NodeScope, { type, dims, data }: StaticTensor): Imported 
 export function foldReduce(initial: number, apply: (a: number, b: number) => number): OpImporter {
   return (node) => {
     const { type, dims, data } = node.fixed(0, 'the operand');
+    const keeps = node.int('keepdims', 1) !== 0;
     const given = node.has(1) ? node.fixedInts(1, 'axes') : node.ints('axes');
     const none = given === undefined || given.length === 0;
     if (none && node.int('noop_with_empty_axes', 0) !== 0) return node.answer(type, dims, data);
@@ -198,7 +206,7 @@ export function foldReduce(initial: number, apply: (a: number, b: number) => num
     const index = indexBroadcast(kept, dims);
     const values = new Array<number>(countOf(kept)).fill(initial);
     for (let i = 0; i < data.length; i++) values[index(i)] = apply(values[index(i)]!, data[i]!);
-    const result = node.int('keepdims', 1) === 0 ? dims.filter((_, axis) => !axes.includes(axis)) : kept;
+    const result = keeps ? kept : dims.filter((_, axis) => !axes.includes(axis));
     return node.answer(type, result, values);
   };
 }

@@ -155,12 +155,10 @@ export const slice: OpImporter = (node) => {
     all.ends[axis] = step > 0 ? within(ends[i]!, 0, extent) : within(ends[i]!, -1, extent - 1);
   }
   const operand = node.operand(0);
-  const empty = all.starts.some((start, axis) => (all.ends[axis]! - start) * all.steps[axis]! <= 0);
-  if (operand.kind === 'static' && empty) {
-    const dims = all.starts.map((start, axis) =>
-      Math.max(0, Math.ceil((all.ends[axis]! - start) / all.steps[axis]!)),
-    );
-    return node.answer(operand.tensor.type, dims, []);
-  }
-  return node.rearrange('slice', [operand], all);
+  const dims = all.starts.map((start, axis) =>
+    Math.max(0, Math.ceil((all.ends[axis]! - start) / all.steps[axis]!)),
+  );
+  if (!dims.includes(0)) return node.rearrange('slice', [operand], all);
+  if (operand.kind === 'static') return node.answer(operand.tensor.type, dims, []);
+  return node.fail('onnx/bad-shape', `the slice of [${shape.join(', ')}] is [${dims.join(', ')}]: empty`);
 };

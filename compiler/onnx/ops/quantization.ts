@@ -69,7 +69,7 @@ export function elementOf(node: NodeScope, { type, steps, zeroPoints, axis }: Qu
   const storage = storageOf(type);
   if (storage === undefined)
     node.unsupported(`integers of type ${type}`, 'int4, uint4, int8, uint8, int16, int32');
-  if (axis === undefined) return perTensor(storage, steps[0]!, zeroPoints[0]!);
+  if (axis === undefined) return perTensor(storage, steps[0]!, zeroPoints[0]);
   if (zeroPoints.some((zeroPoint) => zeroPoint !== 0)) {
     node.unsupported('zero points along an axis of a computed value', 'zero point 0 along an axis');
   }
@@ -186,7 +186,7 @@ export function dequantizeAs(
   // Per-axis scales are compared by value: each reader names a constant of its own.
   const agrees =
     axis === undefined
-      ? sameElement(found.element, perTensor(found.element.storage, steps[0]!, zeroPoints[0]!))
+      ? sameElement(found.element, perTensor(found.element.storage, steps[0]!, zeroPoints[0]))
       : found.element.axis === axis &&
         typeof found.element.scale === 'string' &&
         node.context.builder.constantOf(found.element.scale)?.data.every((step, i) => step === steps[i]) ===

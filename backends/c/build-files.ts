@@ -1,0 +1,117 @@
+/** What stands beside the source: the header, a CMake file, and a program of twenty lines that runs the model. */
+import { elementCount } from '../../ir/index.ts';
+import { commentText } from '../kernel/index.ts';
+import { type CProgram, arenaAlignment } from './program.ts';
+import type { PublicNames } from './public-names.ts';
+import { entryPrototype, portLines } from './source-file.ts';
+
+const comment = (line: string): string => `// ${commentText(line)}`.trimEnd();
+
+/** Alignment asked of the caller: what malloc and a static array of int64_t give. Steps read nothing wider than 4 bytes. */
+const callerAlignment = 8;
+
+export function headerFile(program: CProgram, names: PublicNames, head: readonly string[]): string {
+  const image =
+    program.imageSteps === undefined
+      ? []
+      : [
+          '',
+          comment('The same for an image of bytes, [N, H, W, C] with no gaps: preprocessing is folded in.'),
+          `${entryPrototype(program, names, 'image')};`,
+        ];
+  const lines = [
+    ...head,
+    `#ifndef ${names.guard}`,
+    `#define ${names.guard}`,
+    '',
+    '#include <stddef.h>',
+    '#include <stdint.h>',
+    '',
+    comment(
+      'Bytes of working memory a run needs, and how it must be aligned. Nothing is kept in it between runs.',
+    ),
+    `#define ${names.arenaSize} ${Math.max(program.memory.bytes, arenaAlignment)}`,
+    `#define ${names.arenaAlignment} ${callerAlignment}`,
+    '',
+    '#ifdef __cplusplus',
+    'extern "C" {',
+    '#endif',
+    '',
+    comment(`${names.arenaSize}, for those who load this as a library.`),
+    `size_t ${names.arenaSizeFunction}(void);`,
+    '',
+    comment('Runs the model once. Tensors are row-major floats:'),
+    ...[...portLines(program.inputs), ...portLines(program.outputs)].map((line) => comment(`  ${line}`)),
+    comment('Allocates nothing, keeps nothing; runs on different memory may go on at once.'),
+    comment('Returns 0, or 1 when a pointer is NULL or the memory is not aligned.'),
+    `${entryPrototype(program, names, 'float')};`,
+    ...image,
+    '',
+    `#ifdef ${names.traceSwitch}`,
+    comment(
+      'Yours to define, when the source is compiled with this switch: sees every tensor once it is stored.',
+    ),
+    `void ${names.trace}(int tensor, const void *bytes, size_t size);`,
+    '#endif',
+    '',
+    '#ifdef __cplusplus',
+    '}',
+    '#endif',
+    '',
+    '#endif',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+export function cmakeFile(names: PublicNames, sources: readonly string[]): string {
+  const lines = [
+    `# Builds the model as a library (-DBUILD_SHARED_LIBS=ON for a shared one) and the example.`,
+    'cmake_minimum_required(VERSION 3.13)',
+    `project(${names.prefix} C)`,
+    '',
+    'if(NOT CMAKE_BUILD_TYPE)',
+    '  set(CMAKE_BUILD_TYPE Release)',
+    'endif()',
+    'set(CMAKE_C_STANDARD 11)',
+    'set(CMAKE_POSITION_INDEPENDENT_CODE ON)',
+    '',
+    `add_library(${names.prefix} ${sources.join(' ')})`,
+    `target_include_directories(${names.prefix} PUBLIC \${CMAKE_CURRENT_SOURCE_DIR})`,
+    `# -O3 finds the dot products; add -march=native, or the processor you build for, to let it use them.`,
+    `target_compile_options(${names.prefix} PRIVATE -O3)`,
+    `target_link_libraries(${names.prefix} PUBLIC m)`,
+    '',
+    `add_executable(${names.prefix}_example main.c)`,
+    `target_link_libraries(${names.prefix}_example ${names.prefix})`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** Reads raw floats from a file and prints the first output, one number a line. */
+export function exampleFile(program: CProgram, names: PublicNames): string {
+  const inputs = program.inputs.map(({ type }) => elementCount(type.shape));
+  const outputs = program.outputs.map(({ type }) => elementCount(type.shape));
+  const arrays = (word: string, counts: readonly number[]): string[] =>
+    counts.map((count, i) => `static float ${word}${i}[${count}];`);
+  const list = (word: string, counts: readonly number[]): string[] => counts.map((_, i) => `${word}${i}`);
+  const args = ['arena', ...list('input', inputs), ...list('output', outputs)];
+  const lines = [
+    comment('Reads the input, row-major 32-bit floats, from standard input and prints the output.'),
+    `#include "${names.header}"`,
+    '#include <stdio.h>',
+    '',
+    `static uint64_t arena[(${names.arenaSize} + 7) / 8];`,
+    ...arrays('input', inputs),
+    ...arrays('output', outputs),
+    '',
+    'int main(void) {',
+    ...inputs.map(
+      (count, i) => `  if (fread(input${i}, sizeof(float), ${count}, stdin) != ${count}) return 1;`,
+    ),
+    `  if (${names.run}(${args.join(', ')}) != 0) return 1;`,
+    `  for (int i = 0; i < ${outputs[0]!}; i++) printf("%.9g\\n", (double)output0[i]);`,
+    '  return 0;',
+    '}',
+  ];
+  return `${lines.join('\n')}\n`;
+}

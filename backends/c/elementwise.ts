@@ -1,0 +1,167 @@
+/**
+ * The elementwise half of a step: what happens to each element of the anchor's result while it is in a register. One table says how each op
+ * reads; the compiler names an op that is missing from it.
+ */
+import {
+  clampOf,
+  isQuantized,
+  type Node,
+  storageRange,
+  type Tensor,
+  type TensorType,
+} from '../../ir/index.ts';
+import { add, type Expression, i32, invoke, type KernelArray, load, mul, sub } from '../kernel/index.ts';
+import { type elementwiseOps, type Step } from '../plan/index.ts';
+import { requantize } from './fixed-point.ts';
+import {
+  type Access,
+  accessTo,
+  broadcasts,
+  type Destination,
+  destinationOf,
+  type Place,
+  readRow,
+  type RowReader,
+  type RowSpace,
+  writeRow,
+} from './rows.ts';
+import type { StepWriter } from './step-writer.ts';
+
+type ElementwiseOp = (typeof elementwiseOps)[number];
+
+/** A number per channel: a table, or the number itself when all are equal. */
+type PerChannel = (c: Expression) => Expression;
+
+interface Lowering {
+  /** What the value is called in the C source. */
+  readonly called: string;
+  /** Prepares tables, outside all loops; the function it returns makes the value of one element from its operands. */
+  readonly prepare: (
+    writer: StepWriter,
+    node: Node,
+    number: number,
+  ) => (c: Expression, operands: readonly Expression[]) => Expression;
+}
+
+const zeroPointOf = (type: TensorType): number => (isQuantized(type) ? type.element.zeroPoint : 0);
+
+function perChannel(writer: StepWriter, label: string, constant: Tensor): PerChannel {
+  const [first] = constant.data;
+  if (constant.data.every((value) => value === first)) return () => i32(first!);
+  const table: KernelArray = writer.table(label, 'i32', constant.data);
+  return (c) => load(table, c);
+}
+
+/** Labels of a step's tables are numbered only where the step has several of a kind. */
+const numbered = (label: string, number: number): string => (number === 0 ? label : `${label}_${number + 1}`);
+
+function binary(called: string, combine: (a: Expression, b: Expression) => Expression): Lowering {
+  return {
+    called,
+    prepare: (writer, node) => {
+      const [a, b] = node.operands.map((operand) => zeroPointOf(writer.typeOf(operand)));
+      return (_, [left, right]) => combine(sub(left!, a!), sub(right!, b!));
+    },
+  };
+}
+
+const lowerings = {
+  requantize: {
+    called: 'scaled',
+    prepare: (writer, node, number) => {
+      const multiplier = perChannel(writer, numbered('multiplier', number), writer.operandConstant(node, 1)!);
+      const shift = perChannel(writer, numbered('shift', number), writer.operandConstant(node, 2)!);
+      const from = zeroPointOf(writer.typeOf(node.operands[0]!));
+      const to = zeroPointOf(node.result.type);
+      const [lowest, highest] = clampOf(node.attributes, node.result.type);
+      return (c, [x]) => invoke(requantize, sub(x!, from), multiplier(c), shift(c), to, lowest, highest);
+    },
+  },
+  lookup: {
+    called: 'mapped',
+    prepare: (writer, node, number) => {
+      const { storage } = writer.typeOf(node.operands[0]!).element;
+      const lowest = storage === 'f32' ? 0 : storageRange(storage)[0];
+      const table = writer.table(numbered('lookup', number), 'i32', writer.operandConstant(node, 1)!.data);
+      return (_, [x]) => load(table, sub(x!, lowest));
+    },
+  },
+  affine: {
+    called: 'mapped',
+    prepare: (writer, node, number) => {
+      const gain = perChannel(writer, numbered('gain', number), writer.operandConstant(node, 1)!);
+      const shift = perChannel(writer, numbered('offset', number), writer.operandConstant(node, 2)!);
+      const from = zeroPointOf(writer.typeOf(node.operands[0]!));
+      return (c, [x]) => add(mul(gain(c), sub(x!, from)), shift(c));
+    },
+  },
+  add: binary('total', add),
+  sub: binary('difference', sub),
+  mul: binary('product', mul),
+} as const satisfies Record<ElementwiseOp, Lowering>;
+
+/** Operands that are elements; the others are tables. */
+const elementOperands: Record<ElementwiseOp, number> = {
+  requantize: 1,
+  lookup: 1,
+  affine: 1,
+  add: 2,
+  sub: 2,
+  mul: 2,
+};
+
+const opOfNode = (node: Node): ElementwiseOp => node.op as ElementwiseOp;
+
+/** Emits, for one row, everything that happens to the anchor's values, and their storing. */
+export interface Epilogue {
+  /** True when `place.at` will be asked for. */
+  readonly needsPosition: boolean;
+  readonly row: (place: Place, anchor: RowReader | undefined) => void;
+}
+
+/** Prepares the elementwise work of a step. Call once, before the loops. */
+export function epilogue(writer: StepWriter, step: Step, space: RowSpace): Epilogue {
+  const { block } = writer;
+  const made = new Set(step.body.map((node) => node.result.name));
+  if (step.anchor !== undefined) made.add(step.anchor.result.name);
+  const accesses = new Map<string, Access>();
+  for (const node of step.body) {
+    for (const operand of node.operands.slice(0, elementOperands[opOfNode(node)])) {
+      if (made.has(operand) || accesses.has(operand)) continue;
+      const label = accesses.size === 0 ? 'operand' : `operand_${accesses.size + 1}`;
+      accesses.set(operand, accessTo(writer, operand, label, space));
+    }
+  }
+  const counts = new Map<string, number>();
+  const prepared = step.body.map((node) => {
+    const number = counts.get(node.op) ?? 0;
+    counts.set(node.op, number + 1);
+    return { node, value: lowerings[opOfNode(node)].prepare(writer, node, number) };
+  });
+  const destinations = step.outputs.map((name, i): readonly [string, Destination] => [
+    name,
+    destinationOf(writer, name, i === 0 ? 'result' : `result_${i + 1}`, space),
+  ]);
+
+  return {
+    needsPosition: [...accesses.values()].some((access) => broadcasts(access, space)),
+    row: (place, anchor) => {
+      const readers = new Map(
+        [...accesses].map(([name, access]) => [name, readRow(block, access, space, place)]),
+      );
+      const writers = destinations.map(([name, to]) => ({ name, to: writeRow(block, to, space, place) }));
+      block.for('c', 0, space.extent, (c) => {
+        const values = new Map<string, Expression>();
+        if (step.anchor !== undefined) values.set(step.anchor.result.name, block.let('value', anchor!(c)));
+        for (const { node, value } of prepared) {
+          const operands = node.operands
+            .slice(0, elementOperands[opOfNode(node)])
+            .map((operand) => values.get(operand) ?? readers.get(operand)!(c));
+          values.set(node.result.name, block.let(lowerings[opOfNode(node)].called, value(c, operands)));
+        }
+        for (const { name, to } of writers) to.store(c, values.get(name)!);
+      });
+      for (const { to } of writers) to.end();
+    },
+  };
+}

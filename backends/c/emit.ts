@@ -1,0 +1,84 @@
+/** The C backend: an integer-level program to the files of a C11 artifact. */
+import { bitWidth, formatType, type Graph } from '../../ir/index.ts';
+import type { StoredTensor } from '../../runtime/manifest.ts';
+import type { Backend, Emission, EmitOptions } from '../backend.ts';
+import { cmakeFile, exampleFile, headerFile } from './build-files.ts';
+import { arenaAlignment, planProgram } from './program.ts';
+import { publicNames } from './public-names.ts';
+import { sourceFile } from './source-file.ts';
+import { layoutOf } from './step-writer.ts';
+import { WeightPool, weightSource } from './weight-words.ts';
+
+/** What the manifest of a C artifact says that others' do not. */
+export interface CManifest {
+  /** Steps in the order they run, with the numbers (places in `tensors`) of what each stores. */
+  readonly steps: readonly {
+    readonly name: string;
+    readonly op: string;
+    readonly tensors: readonly number[];
+  }[];
+  readonly arena_lower_bound: number;
+  readonly byte_image: boolean;
+  /** Types of `tensors`, as IR text. */
+  readonly types: readonly string[];
+}
+
+function emit(graph: Graph, options: EmitOptions): Emission {
+  const names = publicNames(options.name);
+  const program = planProgram(graph, names.all, options.image);
+  const pool = new WeightPool();
+  const head = [`// ${names.prefix}: written by qc. Do not edit; compile the model again.`];
+  const source = sourceFile(program, names, head, pool);
+  const sources = [names.source, ...(pool.bytes > 0 ? [names.weightsSource] : [])];
+  const { types } = program.facts;
+  const tensors = program.traced.map((name): StoredTensor => {
+    const type = types.get(name)!;
+    return { name, storage: type.element.storage, shape: type.shape, layout: layoutOf(type) };
+  });
+  const numbers = new Map(program.traced.map((name, i) => [name, i]));
+  const manifest: CManifest = {
+    steps: program.plan.steps.map((step) => ({
+      name: step.name,
+      op: step.anchor?.op ?? step.body[0]!.op,
+      tensors: step.outputs.flatMap((name) => numbers.get(name) ?? []),
+    })),
+    arena_lower_bound: program.memory.lowerBound,
+    byte_image: program.imageSteps !== undefined,
+    types: program.traced.map((name) => formatType(types.get(name)!)),
+  };
+  return {
+    files: [
+      { name: names.header, role: 'header', content: headerFile(program, names, head) },
+      { name: names.source, role: 'source', content: source },
+      ...(pool.bytes > 0
+        ? [{ name: names.weightsSource, role: 'weights', content: weightSource(names.weights, head, pool) }]
+        : []),
+      { name: 'CMakeLists.txt', role: 'build', content: cmakeFile(names, sources) },
+      { name: 'main.c', role: 'example', content: exampleFile(program, names) },
+    ],
+    weightBytes: weightBytes(graph),
+    arenaBytes: Math.max(program.memory.bytes, arenaAlignment),
+    tensors,
+    program: manifest,
+  };
+}
+
+/** Bytes of weights as stored, packed; biases and tables not counted. */
+function weightBytes(graph: Graph): number {
+  const weights = new Set(
+    graph.nodes.flatMap(({ op, operands }) => (op === 'conv2d' || op === 'dense' ? [operands[1]!] : [])),
+  );
+  let bits = 0;
+  for (const name of weights) {
+    const { data, type } = graph.constants.get(name)!;
+    bits += data.length * bitWidth(type.element.storage);
+  }
+  return Math.ceil(bits / 8);
+}
+
+export const c: Backend = {
+  name: 'c',
+  summary: 'One C11 source file and its weights: no allocation, no dependency, one static arena.',
+  level: 'integer',
+  emit,
+};

@@ -1,0 +1,154 @@
+/**
+ * The whole artifact before it is text: steps in order, where every stored value lies, which pointers the caller passes.
+ *
+ * Steps that quantize an input come first, so that the two entry points, floats and bytes, differ in their first calls alone. Values of the caller
+ * (f32 inputs and outputs) are read and written where he has them; everything else, scratch memory of steps included, is in the
+ * arena. Scratch is one more region alive in one step, so it costs only where the arena is widest.
+ */
+import { fail, type Graph, isF32, type TensorType, typesOf } from '../../ir/index.ts';
+import { Names, toIdentifier } from '../kernel/index.ts';
+import {
+  lifetimes,
+  type MemoryPlan,
+  planMemory,
+  type Region,
+  type Schedule,
+  schedule,
+} from '../plan/index.ts';
+import type { ImagePort } from './boundary.ts';
+import { stepCode } from './step-code.ts';
+import { layoutOf, type ProgramFacts, type StepCode } from './step-writer.ts';
+
+/** A tensor of the caller's: an input or output of the program. */
+export interface CallerPort {
+  /** In the program. */
+  readonly name: string;
+  /** In C. */
+  readonly parameter: string;
+  readonly type: TensorType;
+}
+
+export interface CProgram {
+  readonly facts: ProgramFacts;
+  readonly plan: Schedule;
+  readonly inputs: readonly CallerPort[];
+  readonly outputs: readonly CallerPort[];
+  /** Outputs that only repeat an earlier output or an input: copied at the end. */
+  readonly copies: readonly { readonly from: CallerPort; readonly to: CallerPort }[];
+  /** Steps that read nothing but inputs, then the others. */
+  readonly entrySteps: readonly StepCode[];
+  readonly steps: readonly StepCode[];
+  /** The entry steps again, reading a byte image; absent where the program does not take one. */
+  readonly imageSteps: readonly StepCode[] | undefined;
+  readonly memory: MemoryPlan;
+  /** Stored values that are the same on every machine, in the order they are made: what is traced. */
+  readonly traced: readonly string[];
+}
+
+export const arenaAlignment = 64;
+
+/** A step's scratch in the memory plan. Values are planned under `value:`, so the two cannot meet whatever a model calls its values. */
+export const scratchRegion = (index: number): string => `scratch:${index}`;
+export const valueRegion = (name: string): string => `value:${name}`;
+
+/** Plans a verified integer-level program. `taken` are C names the steps must avoid. */
+export function planProgram(graph: Graph, taken: readonly string[], image?: ImagePort): CProgram {
+  const types = typesOf(graph);
+  const facts: ProgramFacts = { graph, types };
+  const names = new Names();
+  for (const name of taken) names.claim(name);
+  const nameOf = (wish: string): string => names.fresh(wish);
+
+  const inputNames = new Set(graph.inputs.map(({ name }) => name));
+  const { steps, aliases } = schedule(graph, layoutOf);
+  const isEntry = (inputs: readonly string[]): boolean => inputs.every((name) => inputNames.has(name));
+  const ordered = [
+    ...steps.filter((step) => isEntry(step.inputs)),
+    ...steps.filter((step) => !isEntry(step.inputs)),
+  ];
+  const plan: Schedule = { steps: ordered, aliases };
+  const codes = ordered.map((step) => stepCode(step, facts, nameOf));
+  const entries = codes.filter(({ step }) => isEntry(step.inputs));
+  const imageSteps = imageEntry(graph, entries, facts, nameOf, image);
+
+  const inputs = ports(
+    graph.inputs.map(({ name }) => name),
+    'input',
+    types,
+  );
+  const outputs = ports(graph.outputs, 'output', types);
+  const copies = outputs.flatMap((to, i) => {
+    const from = [...inputs, ...outputs.slice(0, i)].find(({ name }) => name === to.name);
+    return from === undefined ? [] : [{ from, to }];
+  });
+  const caller = new Set([...inputs, ...outputs].map(({ name }) => name));
+
+  const regions: Region[] = lifetimes({
+    schedule: plan,
+    inputs: [],
+    outputs: [],
+    bytesOf: (name) => (caller.has(name) ? 0 : layoutOf(types.get(name)!).bytes),
+  }).map((region) => ({ ...region, name: valueRegion(region.name) }));
+  codes.forEach(({ scratchBytes }, i) => {
+    const bytes = Math.max(scratchBytes, i < entries.length ? (imageSteps?.[i]?.scratchBytes ?? 0) : 0);
+    if (bytes > 0) regions.push({ name: scratchRegion(i), bytes, first: i, last: i });
+  });
+  const inexact = new Set(graph.nodes.filter(({ op }) => op === 'softmax').map(({ result }) => result.name));
+  return {
+    facts,
+    plan,
+    inputs,
+    outputs,
+    copies,
+    entrySteps: entries,
+    steps: codes.slice(entries.length),
+    imageSteps,
+    memory: planMemory(regions, arenaAlignment),
+    traced: ordered.flatMap((step) => step.outputs.filter((name) => !inexact.has(name))),
+  };
+}
+
+/** C parameters for the program's ports; a single one is just `input` or `output`. */
+function ports(
+  names: readonly string[],
+  word: 'input' | 'output',
+  types: ReadonlyMap<string, TensorType>,
+): CallerPort[] {
+  const taken = new Names();
+  return names.map((name) => {
+    const type = types.get(name)!;
+    if (!isF32(type)) {
+      fail('c/port-type', `${word} ${JSON.stringify(name)} of the program is not f32`, {
+        help: 'quantize inputs and dequantize outputs inside the program',
+      });
+    }
+    return {
+      name,
+      type,
+      parameter: taken.fresh(names.length === 1 ? word : toIdentifier(`${word} ${name}`)),
+    };
+  });
+}
+
+/** The entry steps over a byte image, where the program is one f32 image that is only quantized. */
+function imageEntry(
+  graph: Graph,
+  entries: readonly StepCode[],
+  facts: ProgramFacts,
+  nameOf: (wish: string) => string,
+  image: ImagePort | undefined,
+): StepCode[] | undefined {
+  const [input] = graph.inputs;
+  if (image === undefined || graph.inputs.length !== 1 || input?.type.shape.length !== 4) return undefined;
+  const channels = input.type.shape[image.layout === 'NHWC' ? 3 : 1];
+  const plain =
+    image.tables.length === channels &&
+    !graph.outputs.includes(input.name) &&
+    entries.every(
+      ({ step }) =>
+        step.anchor?.op === 'quantize' &&
+        step.anchor.result.type.element.kind === 'quantized' &&
+        step.anchor.result.type.element.axis === undefined,
+    );
+  return plain ? entries.map(({ step }) => stepCode(step, facts, nameOf, image)) : undefined;
+}

@@ -1,0 +1,221 @@
+/**
+ * `NAME.c`: one static function per step, and the entry points that call them in order on the arena. All memory is the caller's; the file has no
+ * variable that is not constant, so any number of arenas can be run at once.
+ */
+import { formatType } from '../../ir/index.ts';
+import { commentText, type KernelArray, printCUnit, typeRows } from '../kernel/index.ts';
+import { type CProgram, type CallerPort, scratchRegion, valueRegion } from './program.ts';
+import type { PublicNames } from './public-names.ts';
+import type { Argument, Parameter, StepCode } from './step-writer.ts';
+import { layoutOf } from './step-writer.ts';
+import { endiannessCheck, type WeightPool } from './weight-words.ts';
+
+/** Prints the program; fills `pool` with the weights its steps read. */
+export function sourceFile(
+  program: CProgram,
+  names: PublicNames,
+  head: readonly string[],
+  pool: WeightPool,
+): string {
+  const codes = [...program.entrySteps, ...(program.imageSteps ?? []), ...program.steps];
+  const unit = printCUnit(
+    codes.map(({ kernel }) => kernel),
+    { taken: names.all },
+  );
+  const calls = new CallPrinter(program, names, pool);
+  const bodies = [
+    stepsFunction(program, names, calls),
+    entryFunction(program, names, calls, 'float'),
+    ...(program.imageSteps === undefined ? [] : [entryFunction(program, names, calls, 'image')]),
+  ];
+  const headers = new Set([...unit.headers, 'stddef.h', ...(program.copies.length > 0 ? ['string.h'] : [])]);
+  const sections = [
+    [...head, `#include "${names.header}"`, ...[...headers].sort().map((header) => `#include <${header}>`)],
+    ['#ifdef __cplusplus', '#define restrict __restrict', '#endif'],
+    ...(pool.bytes === 0
+      ? []
+      : [
+          [
+            ...endiannessCheck,
+            '',
+            `// Packed weights of all layers, in ${names.weightsSource}.`,
+            `extern const uint64_t ${names.weights}[${pool.bytes / 8}];`,
+          ],
+        ]),
+    [
+      `// With ${names.traceSwitch} defined, every tensor is shown to ${names.trace} once it is stored.`,
+      `#ifdef ${names.traceSwitch}`,
+      `#define ${names.stored}(tensor, bytes, size) ${names.trace}(tensor, bytes, size)`,
+      '#else',
+      `#define ${names.stored}(tensor, bytes, size) ((void)0)`,
+      '#endif',
+    ],
+    ...unit.support,
+    ...unit.kernels.map(({ lines }) => lines),
+    ...bodies,
+    [`size_t ${names.arenaSizeFunction}(void) {`, `  return ${names.arenaSize};`, '}'],
+  ];
+  return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+/** A step's call, with the address of every argument, and the showing of what it stored. */
+class CallPrinter {
+  readonly #program: CProgram;
+  readonly #names: PublicNames;
+  readonly #pool: WeightPool;
+  readonly #callers: ReadonlyMap<string, CallerPort>;
+  readonly #numbers: ReadonlyMap<string, number>;
+
+  constructor(program: CProgram, names: PublicNames, pool: WeightPool) {
+    this.#program = program;
+    this.#names = names;
+    this.#pool = pool;
+    // Of two outputs with one name the first is written, the other copied.
+    this.#callers = new Map(
+      [...program.inputs, ...program.outputs].reverse().map((port) => [port.name, port]),
+    );
+    this.#numbers = new Map(program.traced.map((name, i) => [name, i]));
+  }
+
+  lines(code: StepCode, index: number): string[] {
+    const args = code.parameters.map((parameter) => this.#argument(parameter, index));
+    const call = `  ${code.kernel.name}(${args.join(', ')});`;
+    return [
+      ...(call.length <= 100
+        ? [call]
+        : [
+            `  ${code.kernel.name}(`,
+            ...args.map((arg, i) => `      ${arg}${i + 1 < args.length ? ',' : ');'}`),
+          ]),
+      ...code.step.outputs.flatMap((name) => this.#shown(name)),
+    ];
+  }
+
+  #shown(name: string): string[] {
+    const number = this.#numbers.get(name);
+    if (number === undefined) return [];
+    const { bytes } = layoutOf(this.#program.facts.types.get(name)!);
+    return [
+      `  ${this.#names.stored}(${number}, ${this.#address(name) ?? this.#callers.get(name)!.parameter}, ${bytes});`,
+    ];
+  }
+
+  #argument({ array, argument }: Parameter, index: number): string {
+    return this.#pointer(array, argument, index);
+  }
+
+  #pointer(array: KernelArray, argument: Argument, index: number): string {
+    const constant = array.access === 'read' ? 'const ' : '';
+    const cast = `(${constant}${typeRows[array.element].c!} *)`;
+    switch (argument.kind) {
+      case 'image':
+        return 'image';
+      case 'weights':
+        return `(const ${typeRows[array.element].c!} *)${this.#names.weights}${plus(this.#pool.place(argument.bytes, argument.title))}`;
+      case 'scratch': {
+        const start = this.#program.memory.offsets.get(scratchRegion(index))!;
+        return at(cast, start + argument.offset, array.element === 'u8');
+      }
+      case 'value': {
+        const port = this.#callers.get(argument.name);
+        if (port !== undefined) return port.parameter;
+        return at(cast, this.#offset(argument.name), array.element === 'u8');
+      }
+    }
+  }
+
+  #address(name: string): string | undefined {
+    return this.#callers.has(name) ? undefined : at('', this.#offset(name), true);
+  }
+
+  #offset(name: string): number {
+    return this.#program.memory.offsets.get(valueRegion(this.#program.plan.aliases.get(name) ?? name))!;
+  }
+}
+
+const plus = (offset: number): string => (offset === 0 ? '' : ` + ${offset}`);
+
+/** `arena + offset`, converted where the arena's own type, bytes, will not do. Through void: the plan has aligned it. */
+function at(cast: string, offset: number, bytes: boolean): string {
+  if (bytes) return `arena${plus(offset)}`;
+  return offset === 0 ? `${cast}(void *)arena` : `${cast}(void *)(arena + ${offset})`;
+}
+
+/** Everything after the inputs are quantized. */
+function stepsFunction(program: CProgram, names: PublicNames, calls: CallPrinter): string[] {
+  const parameters = ['uint8_t *arena', ...callerParameters(program, false)];
+  return [
+    `static void ${names.steps}(${parameters.join(', ')}) {`,
+    ...program.steps.flatMap((code, i) => calls.lines(code, program.entrySteps.length + i)),
+    ...(program.steps.length === 0 ? ['  (void)arena;'] : []),
+    ...unusedCallers(program, program.steps, calls),
+    '}',
+  ];
+}
+
+/** Pointers that the steps after the entry never touch are still parameters of their function. */
+function unusedCallers(program: CProgram, codes: readonly StepCode[], _calls: CallPrinter): string[] {
+  const used = new Set(
+    codes.flatMap(({ parameters }) =>
+      parameters.flatMap(({ argument }) => (argument.kind === 'value' ? [argument.name] : [])),
+    ),
+  );
+  return stepPorts(program)
+    .filter(({ name }) => !used.has(name))
+    .map(({ parameter }) => `  (void)${parameter};`);
+}
+
+/** Ports that steps after the entry may touch: outputs that are not copies. */
+const stepPorts = (program: CProgram): readonly CallerPort[] =>
+  program.outputs.filter((port) => !program.copies.some(({ to }) => to === port));
+
+const callerParameters = (program: CProgram, all: boolean): string[] => [
+  ...(all ? program.inputs.map(({ parameter }) => `const float *${parameter}`) : []),
+  ...(all ? program.outputs : stepPorts(program)).map(({ parameter }) => `float *${parameter}`),
+];
+
+/** An entry point: checks its arguments, quantizes the input, runs the steps. */
+function entryFunction(
+  program: CProgram,
+  names: PublicNames,
+  calls: CallPrinter,
+  kind: 'float' | 'image',
+): string[] {
+  const codes = kind === 'float' ? program.entrySteps : program.imageSteps!;
+  const pointers = [
+    ...(kind === 'image' ? ['image'] : program.inputs.map(({ parameter }) => parameter)),
+    ...program.outputs.map(({ parameter }) => parameter),
+  ];
+  const used = new Set(stepPorts(program).map(({ parameter }) => parameter));
+  return [
+    `${entryPrototype(program, names, kind)} {`,
+    `  if (memory == NULL || (uintptr_t)memory % ${names.arenaAlignment} != 0) return 1;`,
+    `  if (${pointers.map((pointer) => `${pointer} == NULL`).join(' || ')}) return 1;`,
+    '  uint8_t *arena = (uint8_t *)memory;',
+    ...codes.flatMap((code, i) => calls.lines(code, i)),
+    `  ${names.steps}(${['arena', ...used].join(', ')});`,
+    ...program.copies.map(
+      ({ from, to }) => `  memcpy(${to.parameter}, ${from.parameter}, ${layoutOf(to.type).bytes});`,
+    ),
+    '  return 0;',
+    '}',
+  ];
+}
+
+/** The head of an entry point, as the header declares it and the source defines it. */
+export function entryPrototype(program: CProgram, names: PublicNames, kind: 'float' | 'image'): string {
+  const [name, inputs] =
+    kind === 'float'
+      ? [names.run, program.inputs.map(({ parameter }) => `const float *${parameter}`)]
+      : [names.runImage, ['const uint8_t *image']];
+  const parameters = [
+    'void *memory',
+    ...inputs,
+    ...program.outputs.map(({ parameter }) => `float *${parameter}`),
+  ];
+  return `int ${name}(${parameters.join(', ')})`;
+}
+
+/** One line a port: its C name, its name in the model, its type. */
+export const portLines = (ports: readonly CallerPort[]): string[] =>
+  ports.map(({ name, parameter, type }) => `${parameter}: ${commentText(name)}, ${formatType(type)}`);

@@ -1,0 +1,103 @@
+/** From a step to its C function. One table maps each op that can open a step to its emitter; the compiler names an op that is missing. */
+import { formatLocation, formatType, type IntegerOp, type Node } from '../../ir/index.ts';
+import { toIdentifier } from '../kernel/index.ts';
+import type { elementwiseOps, Step } from '../plan/index.ts';
+import type { AnchorEmitter } from './anchor.ts';
+import { emitDequantize, emitSoftmax, type ImagePort, quantize, quantizeImage } from './boundary.ts';
+import { layer } from './convolution.ts';
+import { epilogue } from './elementwise.ts';
+import { concat, pad, reshape, slice, transpose } from './movement.ts';
+import { averagePool, maxPool } from './pool.ts';
+import { placeOf, plainPlace, rowSpace } from './rows.ts';
+import { type ProgramFacts, type StepCode, StepWriter } from './step-writer.ts';
+
+/** An op that makes floats stores them itself; the others hand rows to the epilogue. */
+type Emitter =
+  | { readonly kind: 'rows'; readonly emit: AnchorEmitter }
+  | { readonly kind: 'floats'; readonly emit: (writer: StepWriter, node: Node) => void };
+
+type AnchorOp = Exclude<IntegerOp, (typeof elementwiseOps)[number]>;
+
+const rows = (emit: AnchorEmitter): Emitter => ({ kind: 'rows', emit });
+
+const emitters = {
+  conv2d: rows(layer),
+  dense: rows(layer),
+  max_pool2d: rows(maxPool),
+  average_pool2d: rows(averagePool),
+  reshape: rows(reshape),
+  transpose: rows(transpose),
+  pad: rows(pad),
+  slice: rows(slice),
+  concat: rows(concat),
+  quantize: rows(quantize),
+  dequantize: {
+    kind: 'floats',
+    emit: (writer, node) => {
+      emitDequantize(writer, node.operands[0]!, node.result.name);
+    },
+  },
+  softmax: {
+    kind: 'floats',
+    emit: (writer, node) => {
+      emitSoftmax(writer, node.operands[0]!, node.result.name, node.attributes['axis'] as number);
+    },
+  },
+} as const satisfies Record<AnchorOp, Emitter>;
+
+/** What a step is called in C: the op that opens it and the layer's name. */
+function functionName(step: Step, suffix: string): string {
+  const op = step.anchor?.op ?? step.body[0]!.op;
+  return toIdentifier(`${op}${suffix} ${step.name}`);
+}
+
+/** The comment above a step: every node it computes, with its origin and its type. */
+function stepDoc(step: Step, facts: ProgramFacts): string[] {
+  const nodes = step.anchor === undefined ? step.body : [step.anchor, ...step.body];
+  return nodes.map((node) => {
+    const operands = node.operands
+      .filter((operand) => !facts.graph.constants.has(operand))
+      .map((operand) => formatType(facts.types.get(operand)!));
+    const weight = node.operands[1];
+    const weights =
+      weight !== undefined && (node.op === 'conv2d' || node.op === 'dense')
+        ? ` * ${formatType(facts.types.get(weight)!)}`
+        : '';
+    const origin = node.location === undefined ? '' : ` (${formatLocation(node.location)})`;
+    return `${node.result.name} = ${node.op} ${operands.join(', ')}${weights} -> ${formatType(node.result.type)}${origin}`;
+  });
+}
+
+/** Writes one step. `image` makes the quantize step of the input read bytes; `names` hands out the C names. */
+export function stepCode(
+  step: Step,
+  facts: ProgramFacts,
+  nameOf: (wish: string) => string,
+  image?: ImagePort,
+): StepCode {
+  const writer = new StepWriter(nameOf(functionName(step, image === undefined ? '' : ' image')), facts);
+  const { anchor } = step;
+  const emitter: Emitter | undefined =
+    image !== undefined
+      ? rows(quantizeImage(image))
+      : anchor === undefined
+        ? undefined
+        : emitters[anchor.op as AnchorOp];
+  if (emitter?.kind === 'floats') {
+    emitter.emit(writer, anchor!);
+  } else {
+    const { block } = writer;
+    const space = rowSpace(step.space.shape);
+    const end = epilogue(writer, step, space);
+    if (emitter === undefined) {
+      block.for('row', 0, space.rows, (row) => {
+        end.row(end.needsPosition ? placeOf(block, space, row) : plainPlace(row), undefined);
+      });
+    } else {
+      emitter.emit(writer, anchor!, space, (row, value) => {
+        end.row(end.needsPosition ? placeOf(block, space, row) : plainPlace(row), value);
+      });
+    }
+  }
+  return writer.finish(step, stepDoc(step, facts));
+}

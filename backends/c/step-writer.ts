@@ -1,0 +1,163 @@
+/**
+ * Collects one step as one C function: its statements, and the buffers they turn out to need. A buffer is a parameter of the
+ * function; beside it stands the argument that the run function will pass: a stored value, packed weights, or scratch memory. The
+ * function itself knows no address, so each can be read, and evaluated, alone.
+ */
+import type { Graph, Node, Storage, Tensor, TensorType } from '../../ir/index.ts';
+import type { StoredLayout } from '../../runtime/manifest.ts';
+import {
+  Block,
+  type Element,
+  type KernelArray,
+  type LoopKernel,
+  storageArray,
+  table,
+} from '../kernel/index.ts';
+import { prune } from '../kernel/prune.ts';
+import { verifyKernel } from '../kernel/verify.ts';
+import { type Step, storedLayout } from '../plan/index.ts';
+
+/** Where a parameter's memory comes from. Scratch offsets are in bytes, within the step's own scratch. */
+export type Argument =
+  | { readonly kind: 'value'; readonly name: string }
+  | { readonly kind: 'image' }
+  | { readonly kind: 'weights'; readonly bytes: Uint8Array; readonly title: string }
+  | { readonly kind: 'scratch'; readonly offset: number };
+
+export interface Parameter {
+  readonly array: KernelArray;
+  readonly argument: Argument;
+}
+
+/** One step as a C function, with what to pass it. */
+export interface StepCode {
+  readonly step: Step;
+  readonly kernel: LoopKernel;
+  readonly parameters: readonly Parameter[];
+  readonly scratchBytes: number;
+}
+
+/** What steps ask about the program they belong to. */
+export interface ProgramFacts {
+  readonly graph: Graph;
+  readonly types: ReadonlyMap<string, TensorType>;
+}
+
+const scratchAlignment = 64;
+
+/** Bytes of an element in memory; an i32 and an f32 take four. */
+const elementBytes: Partial<Record<Element, number>> = { i8: 1, u8: 1, i16: 2, u16: 2, i32: 4, f32: 4 };
+
+/** What an array holds whose tensor has this storage: below 8 bits, bytes of packed fields. */
+export function elementOf(storage: Storage | 'f32'): Element {
+  switch (storage) {
+    case 'f32':
+    case 'i32':
+    case 'i16':
+    case 'i8':
+      return storage;
+    default:
+      return 'u8';
+  }
+}
+
+export const layoutOf = (type: TensorType): StoredLayout => storedLayout(type, 8);
+
+export class StepWriter {
+  readonly block = new Block();
+  readonly name: string;
+  readonly #facts: ProgramFacts;
+  readonly #parameters: Parameter[] = [];
+  readonly #values = new Map<string, KernelArray>();
+  #scratchBytes = 0;
+
+  /** `name` is the C function's, an identifier. */
+  constructor(name: string, facts: ProgramFacts) {
+    this.name = name;
+    this.#facts = facts;
+  }
+
+  typeOf(name: string): TensorType {
+    const type = this.#facts.types.get(name);
+    if (type === undefined) throw new Error(`no value named ${name}`);
+    return type;
+  }
+
+  constant(name: string): Tensor | undefined {
+    return this.#facts.graph.constants.get(name);
+  }
+
+  /** The constant a node's operand is; the verifier has seen to it that it is one. */
+  operandConstant(node: Node, index: number): Tensor | undefined {
+    const operand = node.operands[index];
+    return operand === undefined ? undefined : this.constant(operand);
+  }
+
+  /** A stored value or a port of the program, to read. */
+  input(name: string, label: string): KernelArray {
+    return this.#value(name, label, 'read');
+  }
+
+  /** A stored value or a port of the program, to write. */
+  output(name: string, label: string): KernelArray {
+    return this.#value(name, label, 'read_write');
+  }
+
+  #value(name: string, label: string, access: 'read' | 'read_write'): KernelArray {
+    const known = this.#values.get(name);
+    if (known !== undefined) return known;
+    const array = storageArray(label, elementOf(this.typeOf(name).element.storage), access);
+    this.#values.set(name, array);
+    this.#parameters.push({ array, argument: { kind: 'value', name } });
+    return array;
+  }
+
+  /** The image of the byte entry point. */
+  image(): KernelArray {
+    const array = storageArray('image', 'u8', 'read');
+    this.#parameters.push({ array, argument: { kind: 'image' } });
+    return array;
+  }
+
+  /** Weights that are too many for a table in the source: they go where the artifact keeps its weights. */
+  weights(element: 'i8' | 'u8', bytes: Uint8Array, title: string): KernelArray {
+    const array = storageArray('weights', element, 'read');
+    this.#parameters.push({ array, argument: { kind: 'weights', bytes, title } });
+    return array;
+  }
+
+  /** Memory of this step's own, of undefined content when the step begins. */
+  scratch(label: string, element: Element, length: number): KernelArray {
+    const array = storageArray(label, element, 'read_write');
+    const bytes = length * (elementBytes[element] ?? 8);
+    this.#parameters.push({ array, argument: { kind: 'scratch', offset: this.#scratchBytes } });
+    this.#scratchBytes += Math.ceil(bytes / scratchAlignment) * scratchAlignment;
+    return array;
+  }
+
+  /** A table of constants of this step. */
+  table(label: string, element: Element, values: ArrayLike<number>): KernelArray {
+    return table(`${this.name}_${label}`, element, Array.from(values));
+  }
+
+  /** The finished function. Parameters in the order a reader expects: what it reads, what it writes, its scratch. */
+  finish(step: Step, doc: readonly string[]): StepCode {
+    const rank = ({ array, argument }: Parameter): number =>
+      argument.kind === 'scratch'
+        ? 3
+        : array.access === 'read_write'
+          ? 2
+          : argument.kind === 'weights'
+            ? 1
+            : 0;
+    const parameters = [...this.#parameters].sort((a, b) => rank(a) - rank(b));
+    const kernel = verifyKernel<LoopKernel>({
+      flavour: 'loop',
+      name: this.name,
+      doc,
+      parameters: parameters.map(({ array }) => array),
+      body: prune(this.block.statements),
+    });
+    return { step, kernel, parameters, scratchBytes: this.#scratchBytes };
+  }
+}

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { graphs } from '../../fixtures/generate/graphs.ts';
@@ -219,6 +220,15 @@ describe('text and graph', () => {
       '',
     ].join('\n');
     expect(printGraph(parseGraph(text))).toBe(text);
+  });
+
+  it('reads the example of the README', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const [, example] = /```\n(.*?)```/s.exec(readme)!;
+    const ones = new Uint8Array(Float32Array.from({ length: 2000 }, () => 1).buffer);
+    const graph = parseGraph(example!, { blobs: () => ones });
+    const printed = printGraph(graph, { blobs: new BlobWriter('model.weights') });
+    expect(printed.split('\n').slice(-4)).toEqual(example!.split('\n').slice(-4));
   });
 
   it('brings text that a person wrote to the printed form', () => {

@@ -1,0 +1,30 @@
+/** Values of options: each reader refuses what it cannot use, in words that say what it can. */
+import { InvalidArgumentError } from 'commander';
+
+/** A whole number of at least `least`. */
+export function integerArgument(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
+      throw new InvalidArgumentError(`expected a whole number of at least ${least}`);
+    }
+    return value;
+  };
+}
+
+/** `NAME=NUMBER`, collected over repetitions. */
+export function dimensionArgument(
+  text: string,
+  before: Readonly<Record<string, number>> = {},
+): Record<string, number> {
+  const [, name, extent] = /^(.+)=(\d{1,9})$/s.exec(text) ?? [];
+  if (name === undefined || extent === undefined || Number(extent) < 1) {
+    throw new InvalidArgumentError('expected NAME=NUMBER or INPUT:AXIS=NUMBER, such as batch=1');
+  }
+  return { ...before, [name]: Number(extent) };
+}
+
+/** Any text, collected over repetitions. */
+export function repeatedArgument(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}

@@ -1,0 +1,35 @@
+/** From an artifact to what runs it: one row a target. */
+import { fail } from '../../ir/index.ts';
+import type { Artifact } from '../artifact/artifact-files.ts';
+import { openCRunner } from '../runners/node-c.ts';
+import { referenceRunner } from '../runners/reference.ts';
+import type { Runner } from '../runners/runner.ts';
+
+export interface RunnerOptions {
+  readonly threads: number;
+  /** WebGPU adapter, by a part of its name. */
+  readonly adapter?: string;
+}
+
+type Open = (artifact: Artifact, options: Partial<RunnerOptions>) => Promise<Runner>;
+
+const runners: Readonly<Record<string, Open>> = {
+  c: async (artifact) => openCRunner(artifact),
+  qir: async (artifact) => referenceRunner(await artifact.program()),
+  onnx: async (artifact) => referenceRunner(await artifact.program()),
+};
+
+/** Opens what runs the artifact. The caller closes it. */
+export async function openArtifactRunner(
+  artifact: Artifact,
+  options: Partial<RunnerOptions> = {},
+): Promise<Runner> {
+  const { target } = artifact.manifest;
+  const open = Object.hasOwn(runners, target) ? runners[target] : undefined;
+  if (open === undefined) {
+    return fail('cli/no-runner', `nothing here runs artifacts of target ${JSON.stringify(target)}`, {
+      help: `those of ${Object.keys(runners).join(', ')} can be run`,
+    });
+  }
+  return open(artifact, options);
+}

@@ -1,0 +1,232 @@
+/** `qc compile`: from a model to an artifact folder. */
+import { basename, extname } from 'node:path';
+import { type Command, Option } from 'commander';
+import { fail, isF32, type Level, levels } from '../../../ir/index.ts';
+import { parsePrintAfter, printIrAfter, type Samples } from '../../../passes/index.ts';
+import { checkDestination, writeArtifact } from '../../artifact/artifact-files.ts';
+import { compile as compileProgram, type Compilation, type CompileOptions } from '../../compile.ts';
+import { readClassNames } from '../../data/class-names.ts';
+import { openDataset } from '../../data/dataset.ts';
+import { loadPreprocess } from '../../data/load-preprocess.ts';
+import type { Preprocess } from '../../data/preprocess.ts';
+import { onlyInput, samplesOf } from '../../samples.ts';
+import { builtTargets, targetNames, targetOf } from '../../targets.ts';
+import { repeatedArgument } from '../arguments.ts';
+import type { CommonOptions, Host, Outcome } from '../host.ts';
+import { layerTable } from '../layer-table.ts';
+import { loadModel, type OnnxFile, type QirFile } from '../model.ts';
+import {
+  type BitsFlags,
+  bitsOf,
+  bitsOptions,
+  type CalibrationFlags,
+  calibrationOptions,
+  loadOptions,
+  modelOptions,
+  type ModelOptions,
+  type PassFlags,
+  passOptions,
+  type PreprocessFlags,
+  preprocessOption,
+} from '../options.ts';
+import { bytesText } from '../printable.ts';
+import { facts } from '../table.ts';
+import type { Terminal } from '../terminal.ts';
+
+type Options = CommonOptions &
+  BitsFlags &
+  CalibrationFlags &
+  ModelOptions &
+  PassFlags &
+  PreprocessFlags & {
+    readonly target: string;
+    readonly out?: string;
+    readonly name?: string;
+    readonly classNames?: string;
+    readonly exclude?: readonly string[];
+    readonly isa: string;
+    readonly round: string;
+    readonly level?: Level;
+  };
+
+export function declareCompile(program: Command, host: Host): void {
+  const command = host.verb(program, {
+    usage: 'compile <MODEL>',
+    summary: 'Compile a model to an artifact: integer C, WGSL, an ONNX model, or the program itself.',
+    examples: [
+      ['compile resnet18.onnx --target wgsl --bits 4 -o build', 'mostly 4 bits, calibrated on drawn inputs'],
+      [
+        'compile resnet18.onnx --target c --bits 8 --calib photos --preprocess imagenet -o build',
+        'calibrated on a folder of images',
+      ],
+      [
+        "compile resnet18.onnx --target c --layer-bits 'first,last=w8a8; layer4.*=w4a8; *=w4a4' --calib x.npy -o build",
+        'bits by layer, calibrated on f32 inputs in the layout of the model',
+      ],
+      [
+        'compile model.onnx --target qir --level quantized -o look',
+        'the program before it becomes integer, to read',
+      ],
+    ],
+  });
+  command
+    .requiredOption('--target <target>', `${targetNames.join(', ')} (see below)`)
+    .option(
+      '-o, --out <dir>',
+      'folder to write, whole or not at all; an artifact that is there is replaced (default: MODEL-TARGET here)',
+    )
+    .option('--name <prefix>', 'prefix of functions and files in the output (default: "model")')
+    .option(
+      '--class-names <file>',
+      'names of the classes: a line each, or JSON (default: labels.txt beside the model)',
+    );
+  bitsOptions(command);
+  command.option(
+    '--exclude <glob>',
+    'layers to keep in float, where the target can; repeatable',
+    repeatedArgument,
+  );
+  preprocessOption(calibrationOptions(command))
+    .addOption(
+      new Option('--round <how>', 'rounding of weights: nearest, gptq (not built yet)')
+        .choices(['nearest', 'gptq'])
+        .default('nearest'),
+    )
+    .option('--isa <list>', 'instruction sets of C code: auto, scalar; others are not built yet', 'auto')
+    .addOption(new Option('--level <level>', 'level of the program that qir and onnx write').choices(levels));
+  modelOptions(passOptions(command))
+    .addHelpText(
+      'after',
+      `\nTargets:\n${builtTargets.map(({ name, summary }) => `  ${name.padEnd(5)} ${summary}`).join('\n')}`,
+    )
+    .action(host.action(compile));
+}
+
+async function compile(terminal: Terminal, options: Options, path: string): Promise<Outcome> {
+  refuseUnbuilt(options);
+  targetOf(options.target);
+  const out = options.out ?? `${basename(path, extname(path))}-${options.target}`;
+  await checkDestination(out);
+  const model = await loadModel(path, loadOptions(options));
+  if (model.kind === 'artifact') {
+    fail('cli/model-kind', `${JSON.stringify(path)} is compiled already`, {
+      help: 'compile the .onnx file again, or a .qir file',
+    });
+  }
+  if (model.kind === 'onnx') for (const warning of model.imported.warnings) terminal.report(warning);
+  const preprocess = await preprocessOf(model, options);
+  const samples = await calibrationSamples(model, preprocess, options, terminal);
+  const classNames =
+    options.classNames === undefined ? model.classNames : await readClassNames(options.classNames);
+  const started = performance.now();
+  const compilation = await compileProgram(model.graph, {
+    ...compileOptions(options, terminal),
+    ...(preprocess === undefined ? {} : { preprocess }),
+    ...(samples === undefined ? {} : { samples }),
+    ...(classNames === undefined ? {} : { classNames }),
+  });
+  await writeArtifact(out, compilation.files);
+  return outcome(compilation, out, performance.now() - started, terminal);
+}
+
+function refuseUnbuilt({ round, isa }: Options): void {
+  if (round === 'gptq') {
+    fail('cli/not-built', '--round gptq is not built yet', { help: 'weights are rounded to nearest' });
+  }
+  const unknown = isa.split(',').find((name) => name !== 'auto' && name !== 'scalar');
+  if (unknown !== undefined) {
+    fail('cli/not-built', `--isa ${unknown} is not built yet`, {
+      help: 'auto and scalar are; both are portable C11',
+    });
+  }
+}
+
+function compileOptions(options: Options, terminal: Terminal): CompileOptions {
+  const { target, name, calibMethod, level, exclude, passPipeline, printIrAfter: printed, seed } = options;
+  return {
+    target,
+    seed,
+    ...(exclude === undefined ? {} : { exclude }),
+    ...bitsOf(options),
+    ...(name === undefined ? {} : { name }),
+    ...(calibMethod === undefined ? {} : { calibrationMethod: calibMethod }),
+    ...(level === undefined ? {} : { level }),
+    ...(passPipeline === undefined ? {} : { pipeline: passPipeline }),
+    report: terminal.report,
+    progress: terminal.progress,
+    ...(options.explain === true ? { explain: terminal.say } : {}),
+    run: {
+      verifyEach: options.verifyEach === true,
+      ...(printed === undefined ? {} : { afterPass: printIrAfter(parsePrintAfter(printed), terminal.say) }),
+    },
+  };
+}
+
+async function preprocessOf(model: OnnxFile | QirFile, options: Options): Promise<Preprocess | undefined> {
+  return options.preprocess === undefined
+    ? undefined
+    : loadPreprocess(options.preprocess, onlyInput(model.graph).type.shape);
+}
+
+async function calibrationSamples(
+  model: OnnxFile | QirFile,
+  preprocess: Preprocess | undefined,
+  options: Options,
+  terminal: Terminal,
+): Promise<Samples | undefined> {
+  if (options.calib === undefined) return undefined;
+  const { graph } = model;
+  const input = onlyInput(graph);
+  if (!isF32(input.type)) return undefined;
+  const dataset = await openDataset(options.calib, {
+    input: input.type,
+    labels: false,
+    batch: input.type.shape[0]!,
+    limit: options.samples,
+    sampling: 'uniform',
+    seed: options.seed,
+    ...(preprocess === undefined ? {} : { preprocess }),
+  });
+  for (const warning of dataset.warnings) terminal.report(warning);
+  // Artifacts travel: they name the data they were calibrated on, not the folders of this machine.
+  const description = dataset.description.replace(
+    JSON.stringify(options.calib),
+    JSON.stringify(basename(options.calib)),
+  );
+  return { ...samplesOf(dataset, graph, preprocess), description };
+}
+
+function outcome(
+  { manifest, layers, files }: Compilation,
+  out: string,
+  milliseconds: number,
+  terminal: Terminal,
+): Outcome {
+  const written = files.map(({ name, bytes }) => ({ name, bytes: bytes.length }));
+  const { target, calibration, preprocess } = manifest;
+  const preprocessName = (preprocess as Preprocess | null)?.name;
+  return {
+    json: {
+      target,
+      files: written,
+      layers: manifest.layers,
+      weight_bytes: manifest.weight_bytes,
+      arena_bytes: manifest.arena_bytes,
+      warnings: manifest.warnings,
+      out,
+      name: manifest.name,
+      pipeline: manifest.pipeline,
+      calibration,
+      milliseconds,
+    },
+    text: `${layerTable(layers, terminal.colours)}\n${facts([
+      ['target', target],
+      ['weights', bytesText(manifest.weight_bytes)],
+      ['arena', bytesText(manifest.arena_bytes)],
+      ['calibration', calibration === null ? 'none needed' : `${calibration.source}, ${calibration.method}`],
+      ['preprocessing', preprocessName ?? 'none recorded'],
+      ['time', `${(milliseconds / 1000).toFixed(1)} s`],
+      ['written', `${written.length} files in ${out}`],
+    ])}`,
+  };
+}

@@ -1,0 +1,282 @@
+/**
+ * The driver: from a program to an artifact, in memory. It chooses the pipeline, gives passes what they need to run (samples, an executor),
+ * hands the result to the target, and writes down in the manifest what was done. Nothing here touches files, so it runs in a browser;
+ * the command line and `artifact-files.ts` do that.
+ *
+ * Law: equal programs, options and samples give equal bytes. No clock, no machine and no random number without a seed gets in.
+ */
+import type { EmittedFile, EmitOptions } from '../backends/backend.ts';
+import { type Diagnostic, fail, formatType, type Graph, isF32, type Level, levels } from '../ir/index.ts';
+import {
+  createPassRegistry,
+  type Executor,
+  levelOf,
+  type PassContext,
+  type PassRegistry,
+  parsePipeline,
+  type Pipeline,
+  printPipeline,
+  runPipeline,
+  type RunOptions,
+  type Samples,
+} from '../passes/index.ts';
+import type { CalibrationSummary, LayerSummary, Manifest, Port } from '../runtime/manifest.ts';
+import {
+  type ArtifactFile,
+  assembleArtifact,
+  manifestFormat,
+  programFiles,
+  referenceFolder,
+} from './artifact/artifact.ts';
+import { imageInput, imageLayouts } from './data/image-input.ts';
+import { channelTables, type Preprocess, presetPreprocess } from './data/preprocess.ts';
+import {
+  calibrates,
+  defaultCalibrationMethod,
+  defaultPipeline,
+  type PipelineOptions,
+} from './default-pipeline.ts';
+import { quickExecutor } from './executor/quick.ts';
+import { type LayerBits, layerBitsOf } from './layer-bits.ts';
+import { generatedSamples } from './samples.ts';
+import { type Target, targetOf } from './targets.ts';
+
+export interface CompileOptions extends PipelineOptions {
+  /** c, wgsl, qir or onnx. */
+  readonly target: string;
+  /** Prefix of identifiers and file names in the output. Default: `model`. */
+  readonly name?: string;
+  /** What to calibrate on. Without it inputs are drawn, and the result says so. */
+  readonly samples?: Samples;
+  /** How images become inputs: recorded in the artifact, and what gives it an entry point for bytes. */
+  readonly preprocess?: Preprocess;
+  readonly classNames?: readonly string[];
+  /** Level of the program that `qir` and `onnx` write. Default: the target's own. */
+  readonly level?: Level;
+  /** Layers to keep in real numbers: no target can yet, so anything here is an error that says so. */
+  readonly exclude?: readonly string[];
+  /** Runs instead of the default pipeline. */
+  readonly pipeline?: Pipeline | string;
+  /** More passes that `pipeline` may name. */
+  readonly passes?: PassRegistry;
+  /** What runs the float program. Default: ONNX Runtime, the interpreter where that refuses. */
+  readonly executor?: Executor;
+  /** Of whatever is drawn. */
+  readonly seed?: number;
+  readonly report?: PassContext['report'];
+  readonly explain?: PassContext['explain'];
+  readonly progress?: PassContext['progress'];
+  /** Hooks of the pass runner. */
+  readonly run?: RunOptions;
+}
+
+export interface Compilation {
+  readonly manifest: Manifest;
+  /** The manifest and every file it lists, as `writeArtifact` takes them. */
+  readonly files: readonly ArtifactFile[];
+  /** What was emitted. */
+  readonly program: Graph;
+  readonly layers: readonly LayerBits[];
+  /** Warnings and notes, in the order they came. Each was also given to `report`. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Compiles a program of any level. Throws a QcError for whatever a user can change. */
+export async function compile(graph: Graph, options: CompileOptions): Promise<Compilation> {
+  const target = targetOf(options.target);
+  const name = checkName(options.name ?? 'model');
+  const level = targetLevel(target, options.level);
+  refuseExclusions(target, options.exclude ?? []);
+  checkPorts(graph);
+
+  const diagnostics: Diagnostic[] = [];
+  const report = (diagnostic: Diagnostic): void => {
+    diagnostics.push(diagnostic);
+    options.report?.(diagnostic);
+  };
+  const from = levelOf(graph);
+  if (from === undefined) throw new Error('the program does not verify at any level');
+  const pipeline = pipelineOf(options, from, level);
+  warnUnused(from, options, report);
+
+  const samples = calibrates(pipeline) ? (options.samples ?? drawSamples(graph, options, report)) : undefined;
+  const context: PassContext = {
+    executor: options.executor ?? quickExecutor(report),
+    ...(samples === undefined ? {} : { samples }),
+    report,
+    explain: options.explain ?? ignore,
+    progress: options.progress ?? ignore,
+  };
+  const registry = options.passes ?? createPassRegistry();
+  const program = await runPipeline(graph, pipeline, registry, context, options.run);
+  const reached = levelOf(program);
+  if (reached === undefined || !target.levels.includes(reached)) {
+    fail(
+      'compile/level',
+      `the pipeline leaves the program at the ${reached ?? 'no'} level; ${target.name} takes ${target.levels.join(' or ')}`,
+      {
+        help: 'end the pipeline with lower-to-integer, or leave out --pass-pipeline',
+      },
+    );
+  }
+
+  const emission = await target.emit(program, { name, ...imageEntry(graph, options.preprocess) });
+  const layers = layerBitsOf(program);
+  const reference: readonly EmittedFile[] =
+    target.name === 'qir' ? [] : programFiles(program, referenceFolder);
+  const { manifest, files } = await assembleArtifact([...emission.files, ...reference], (listed) => ({
+    format: manifestFormat,
+    target: target.name,
+    name,
+    pipeline: printPipeline(pipeline),
+    inputs: graph.inputs.map(({ name: input, type }) => ({ name: input, shape: type.shape })),
+    outputs: outputPorts(program, graph),
+    preprocess: options.preprocess ?? null,
+    ...(options.classNames === undefined ? {} : { class_names: options.classNames }),
+    calibration: samples === undefined ? null : calibrationSummary(samples, options),
+    layers: layers.map(layerSummary),
+    tensors: emission.tensors,
+    weight_bytes: emission.weightBytes,
+    arena_bytes: emission.arenaBytes,
+    warnings: diagnostics.filter(({ severity }) => severity === 'warning').map(({ message }) => message),
+    files: listed,
+    ...(emission.program === undefined ? {} : { program: emission.program }),
+  }));
+  return { manifest, files, program, layers, diagnostics };
+}
+
+const ignore = (): void => undefined;
+
+/** A prefix that is an identifier in C with anything appended: it ends up in names of functions, macros and files. */
+function checkName(name: string): string {
+  if (/^[A-Za-z][A-Za-z0-9_]{0,30}$/.test(name) && !name.includes('__')) return name;
+  return fail('compile/name', `${JSON.stringify(name)} cannot begin the names of C functions`, {
+    help: 'at most 31 letters, digits and single underscores, a letter first',
+  });
+}
+
+function targetLevel(target: Target, wanted: Level | undefined): Level {
+  if (wanted === undefined) return target.levels[0]!;
+  if (target.levels.includes(wanted)) return wanted;
+  const known = levels.includes(wanted)
+    ? `${target.name} takes the ${target.levels.join(' or ')} level`
+    : `the levels are ${levels.join(', ')}`;
+  return fail(
+    'compile/level',
+    `target ${target.name} cannot write a program of the ${JSON.stringify(wanted)} level`,
+    { help: known },
+  );
+}
+
+function refuseExclusions(target: Target, exclude: readonly string[]): void {
+  if (exclude.length === 0) return;
+  const integer = target.levels[0] === 'integer' && target.name !== 'qir';
+  fail(
+    'compile/exclude',
+    integer
+      ? `--exclude keeps layers in float, and every layer of the ${target.name} target is computed in integers`
+      : `--exclude keeps layers in float, which the ${target.name} target can hold; leaving layers out of quantization is not built yet`,
+    {
+      help: "give such layers 8 bits instead: --layer-bits 'NAME=w8a8'; onnx and qir are the targets that can hold float layers",
+    },
+  );
+}
+
+/** Artifacts take and give real numbers. */
+function checkPorts(graph: Graph): void {
+  if (graph.inputs.length === 0) fail('compile/inputs', 'the model has no input: its outputs are constants');
+  for (const { name, type } of graph.inputs) {
+    if (!isF32(type)) {
+      fail(
+        'compile/inputs',
+        `input ${JSON.stringify(name)} is ${formatType(type)}; inputs of real numbers (f32) are supported`,
+        {
+          help: 'export the model with a QuantizeLinear of its own after a float input',
+        },
+      );
+    }
+  }
+}
+
+function pipelineOf(options: CompileOptions, from: Level, to: Level): Pipeline {
+  const { pipeline } = options;
+  if (typeof pipeline === 'string') return parsePipeline(pipeline, '--pass-pipeline');
+  return pipeline ?? defaultPipeline(from, to, options);
+}
+
+function warnUnused(from: Level, options: CompileOptions, report: PassContext['report']): void {
+  if (from === 'float') return;
+  const given = [options.bits, options.precision, options.layerBits].some((option) => option !== undefined);
+  if (given || options.samples !== undefined) {
+    report({
+      code: 'compile/already-quantized',
+      severity: 'warning',
+      message:
+        'the model is quantized already: its own bits and ranges are kept, and options for bits and calibration change nothing',
+    });
+  }
+}
+
+/** Samples where the user gave none: said loudly, since nobody can promise an accuracy for them. */
+function drawSamples(
+  graph: Graph,
+  { preprocess, seed = 0 }: CompileOptions,
+  report: PassContext['report'],
+): Samples {
+  const assumed = preprocess ?? assumedPreprocess(graph);
+  const samples = generatedSamples(graph, assumed, seed);
+  report({
+    code: 'compile/generated-calibration',
+    severity: 'warning',
+    message: `calibrated on ${samples.description}, not on real data: expect a lower accuracy, and measure it`,
+    ...(preprocess === undefined
+      ? { notes: [`inputs were drawn as --preprocess ${assumed.name} would make them`] }
+      : {}),
+    help: 'give --calib PATH with some dozens of real images, and --preprocess',
+  });
+  return { ...samples, description: `${samples.description}, preprocessed as ${assumed.name}` };
+}
+
+/** What most image models want, when nothing is known: normalised as ImageNet is. */
+function assumedPreprocess(graph: Graph): Preprocess {
+  const { shape } = graph.inputs[0]!.type;
+  const [layout] = imageLayouts(shape);
+  return presetPreprocess(
+    'imagenet-norm',
+    layout === undefined ? { height: 224, width: 224 } : imageInput(shape, layout),
+  );
+}
+
+function calibrationSummary(samples: Samples, options: CompileOptions): CalibrationSummary {
+  return {
+    source: samples.description,
+    samples: samples.count,
+    method: options.calibrationMethod ?? defaultCalibrationMethod,
+    generated: options.samples === undefined,
+  };
+}
+
+/** The entry point for bytes, where the one input is an RGB image and its preprocessing is known. */
+function imageEntry(graph: Graph, preprocess: Preprocess | undefined): Pick<EmitOptions, 'image'> {
+  const [input] = graph.inputs;
+  if (preprocess === undefined || graph.inputs.length !== 1 || preprocess.channelOrder !== 'RGB') return {};
+  const layouts = imageLayouts(input!.type.shape);
+  if (layouts.length === 0 || (preprocess.layout === 'auto' && layouts.length > 1)) return {};
+  const { layout } = imageInput(input!.type.shape, preprocess.layout);
+  return { image: { tables: channelTables(preprocess), layout } };
+}
+
+/** Outputs keep the names of the model, whatever the passes called them. */
+function outputPorts(program: Graph, graph: Graph): Port[] {
+  const types = new Map(
+    [...program.inputs, ...program.nodes.map(({ result }) => result)].map(({ name, type }) => [name, type]),
+  );
+  return program.outputs.map((output, i) => {
+    const type = types.get(output) ?? program.constants.get(output)!.type;
+    return { name: graph.outputs[i] ?? output, shape: type.shape };
+  });
+}
+
+function layerSummary({ name, op, weightBits, activationBits }: LayerBits): LayerSummary {
+  return { name, op, weight_bits: weightBits, activation_bits: activationBits };
+}

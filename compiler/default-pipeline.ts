@@ -1,0 +1,67 @@
+/**
+ * The pipeline that `compile` runs when nobody writes another: from the level a program is at to the level a target takes.
+ *
+ *     float      ->  one form, batch norms folded, bits chosen, ranges observed, quantizers inserted  ->  quantized
+ *     quantized  ->  scales folded, accumulators bounded                                              ->  integer
+ *
+ * A program that arrives quantized (an ONNX file with QuantizeLinear in it) keeps its own bits and ranges: nothing is calibrated.
+ */
+import type { Level } from '../ir/index.ts';
+import { levels } from '../ir/index.ts';
+import { floatPipeline, parsePipeline, type Pipeline, type PipelineStep } from '../passes/index.ts';
+
+/** How the bits of layers are chosen, from coarse to fine; the later overrides. */
+export interface BitsOptions {
+  /** 8, 4 or 2: mostly that, the first convolution and the last dense layer at 8. */
+  readonly bits?: number;
+  /** `w4a8`: every layer, the ends too. */
+  readonly precision?: string;
+  /** Selector rules: `first,last=w8a8; layer3.*=w4a4`. */
+  readonly layerBits?: string;
+}
+
+export interface PipelineOptions extends BitsOptions {
+  /** minmax, percentile, mse (the default) or entropy. */
+  readonly calibrationMethod?: string;
+}
+
+export const defaultCalibrationMethod = 'mse';
+
+/** The step that notes the bits of each layer. Options left out stay out of the canonical string. */
+export function assignBitsStep({ bits, precision, layerBits }: BitsOptions): PipelineStep {
+  return {
+    kind: 'pass',
+    name: 'assign-bits',
+    options: {
+      ...(bits === undefined ? {} : { bits }),
+      ...(precision === undefined ? {} : { precision }),
+      ...(layerBits === undefined ? {} : { layers: layerBits }),
+    },
+  };
+}
+
+/** The passes that take a program from one level to another. Empty where it is there already, or beyond. */
+export function defaultPipeline(from: Level, to: Level, options: PipelineOptions): Pipeline {
+  const method = options.calibrationMethod ?? defaultCalibrationMethod;
+  const toQuantized: Pipeline = [
+    assignBitsStep(options),
+    { kind: 'pass', name: 'calibrate', options: { method } },
+    { kind: 'pass', name: 'insert-quantizers', options: {} },
+    ...parsePipeline('eliminate-dead'),
+  ];
+  const toInteger = parsePipeline('lower-to-integer,bound-accumulators,eliminate-dead');
+  const reaches = (level: Level): boolean =>
+    levels.indexOf(from) < levels.indexOf(level) && levels.indexOf(to) >= levels.indexOf(level);
+  return [
+    ...(from === 'float' ? parsePipeline(floatPipeline) : []),
+    ...(reaches('quantized') ? toQuantized : []),
+    ...(reaches('integer') ? toInteger : []),
+  ];
+}
+
+/** Whether a pipeline needs samples to run on. */
+export function calibrates(pipeline: Pipeline): boolean {
+  return pipeline.some((step) =>
+    step.kind === 'repeat' ? calibrates(step.body) : step.name === 'calibrate',
+  );
+}

@@ -1,0 +1,107 @@
+/**
+ * How good outputs are, counted while they stream by: memory O(1), whatever the number of samples.
+ *
+ * - top-k: the label is among the k largest logits. Integer programs tie often, so ties have a rule: of equal logits the one with the
+ *   smaller index counts as larger. NaN is smaller than everything.
+ * - agreement: the largest logit is in the same place.
+ * - SQNR in decibels, over all logits of all samples together, with `r` the reference:
+ *
+ *       sqnr = 10 * log10( sum r^2 / sum (r - x)^2 )
+ *
+ *   A mean common to all logits inflates it: judge by agreement, use SQNR to compare two compilations of one model.
+ */
+
+/** 0 for the class that the logits name first, 1 for the second, and so on. */
+export function rankOf(logits: ArrayLike<number>, label: number): number {
+  const own = comparable(logits[label]);
+  let rank = 0;
+  for (let i = 0; i < logits.length; i++) {
+    const other = comparable(logits[i]);
+    if (other > own || (other === own && i < label)) rank += 1;
+  }
+  return rank;
+}
+
+/** Indices of the `k` largest, the largest first. */
+export function largest(logits: ArrayLike<number>, k: number): number[] {
+  const order = Array.from({ length: logits.length }, (_, i) => i);
+  order.sort((a, b) => comparable(logits[b]) - comparable(logits[a]) || a - b);
+  return order.slice(0, k);
+}
+
+/** Index of the largest logit. */
+export function argmax(logits: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < logits.length; i++) if (comparable(logits[i]) > comparable(logits[best])) best = i;
+  return best;
+}
+
+function comparable(logit: number | undefined): number {
+  return logit === undefined || Number.isNaN(logit) ? -Number.MAX_VALUE : Math.max(-Number.MAX_VALUE, logit);
+}
+
+/** Percentages of labelled samples. */
+export class Accuracy {
+  #samples = 0;
+  #first = 0;
+  #firstFive = 0;
+
+  add(logits: ArrayLike<number>, label: number): void {
+    const rank = rankOf(logits, label);
+    this.#samples += 1;
+    if (rank < 1) this.#first += 1;
+    if (rank < 5) this.#firstFive += 1;
+  }
+
+  get samples(): number {
+    return this.#samples;
+  }
+
+  get top1(): number {
+    return percent(this.#first, this.#samples);
+  }
+
+  get top5(): number {
+    return percent(this.#firstFive, this.#samples);
+  }
+}
+
+/** Two models on the same samples. */
+export class Comparison {
+  #samples = 0;
+  #agreeing = 0;
+  #signal = 0;
+  #noise = 0;
+
+  add(reference: ArrayLike<number>, logits: ArrayLike<number>): void {
+    this.#samples += 1;
+    if (argmax(reference) === argmax(logits)) this.#agreeing += 1;
+    for (let i = 0; i < reference.length; i++) {
+      this.#signal += reference[i]! ** 2;
+      this.#noise += (reference[i]! - logits[i]!) ** 2;
+    }
+  }
+
+  /** Percent. */
+  get agreement(): number {
+    return percent(this.#agreeing, this.#samples);
+  }
+
+  /** Infinity for equal logits. */
+  get sqnr(): number {
+    return this.#noise === 0 ? Infinity : 10 * Math.log10(this.#signal / this.#noise);
+  }
+}
+
+function percent(part: number, whole: number): number {
+  return whole === 0 ? 0 : (100 * part) / whole;
+}
+
+/** The value below which `fraction` of the sorted values lie, by linear interpolation (NumPy's default). */
+export function quantile(values: readonly number[], fraction: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const place = fraction * (sorted.length - 1);
+  const below = Math.floor(place);
+  const [low, high] = [sorted[below]!, sorted[Math.min(below + 1, sorted.length - 1)]!];
+  return low + (high - low) * (place - below);
+}

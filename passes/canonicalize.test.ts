@@ -85,6 +85,17 @@ describe('canonicalize', () => {
     expect(graph.nodes.find((node) => node.op === 'conv2d')!.attributes['pads']).toEqual([1, 1, 1, 1]);
   });
 
+  it('scales a channels-last image by a number per channel, not per row', async () => {
+    const graph = await canonicalOf([1, 4, 4, 3], (b, x) => {
+      const scaled = b.add('div', [x, b.constant('half', tensor(f32([]), [127.5]))]);
+      const centred = b.add('sub', [scaled, b.constant('one', tensor(f32([]), [1]))]);
+      const first = b.add('transpose', [centred], { perm: [0, 3, 1, 2] });
+      return b.add('conv2d', [first, b.constant('w', waves([2, 3, 3, 3], 1))], { pads: [1, 1, 1, 1] });
+    });
+    expect(opsOf(graph)).toEqual(['transpose', 'affine', 'conv2d']);
+    expect(graph.constants.get(graph.nodes[1]!.operands[1]!)!.type.shape).toEqual([3]);
+  });
+
   it('removes what does nothing, unless an output would lose its name', async () => {
     const builder = new GraphBuilder('main');
     const x = builder.input('x', f32([1, 2, 3, 3]));

@@ -12,7 +12,7 @@
  * lists below, each a file; where one of them says no it says why (`--explain`).
  */
 import { definePass } from './pass.ts';
-import { rewriteToFixpoint, type Rewrite } from './rewrite.ts';
+import { rewriteInStages, type Rewrite } from './rewrite.ts';
 import { activations } from './rewrites/activations.ts';
 import { arithmetic } from './rewrites/arithmetic.ts';
 import { channelsFirst } from './rewrites/channels-first.ts';
@@ -27,18 +27,15 @@ import { pads } from './rewrites/pads.ts';
 /** Constants made on the way, rearranged weights and the like, are small; larger ones wait for `fold-constants`. */
 const foldedElements = 2 ** 20;
 
-/** All rules, the earlier tried first. */
-export const canonicalRewrites: readonly Rewrite[] = [
-  ...noOps,
-  foldConstant(foldedElements),
-  ...movement,
-  ...channelsFirst,
-  ...arithmetic,
-  shiftIntoBias,
-  ...activations,
-  ...clamps,
-  ...pads,
-  ...means,
+const layout: readonly Rewrite[] = [...noOps, foldConstant(foldedElements), ...movement, ...channelsFirst];
+
+/**
+ * All rules in two stages, the earlier in a stage tried first. Layout comes first: a number that scales a channels-last image is one value
+ * for every channel, and would look like one for every row.
+ */
+export const canonicalRewrites: readonly (readonly Rewrite[])[] = [
+  layout,
+  [...layout, ...arithmetic, shiftIntoBias, ...activations, ...clamps, ...pads, ...means],
 ];
 
 export const canonicalize = definePass({
@@ -46,5 +43,5 @@ export const canonicalize = definePass({
   summary:
     'Brings what means the same into one form: channels first, affine, merged clamps, pads and transposes.',
   options: {},
-  run: (graph, _, { explain }) => rewriteToFixpoint(graph, canonicalRewrites, 'canonicalize', explain),
+  run: (graph, _, { explain }) => rewriteInStages(graph, canonicalRewrites, 'canonicalize', explain),
 });

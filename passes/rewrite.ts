@@ -36,57 +36,79 @@ export function rewriteToFixpoint(
   by: string,
   explain: (sentence: string) => void,
 ): Graph {
+  return rewriteInStages(graph, [rewrites], by, explain);
+}
+
+/** Applies each stage's rewrites until none applies, one stage after another. Of refusals only the last stage's are told. */
+export function rewriteInStages(
+  graph: Graph,
+  stages: readonly (readonly Rewrite[])[],
+  by: string,
+  explain: (sentence: string) => void,
+): Graph {
   const editor = new GraphEditor(graph);
+  let refusals: readonly string[] = [];
+  for (const rewrites of stages) refusals = settle(editor, rewrites, by, explain);
+  refusals.forEach(explain);
+  return editor.finish();
+}
+
+/** Rewrites until nothing changes. Returns what was refused then. */
+function settle(
+  editor: GraphEditor,
+  rewrites: readonly Rewrite[],
+  by: string,
+  explain: (sentence: string) => void,
+): readonly string[] {
   const byRoot = new Map<string, Rewrite[]>();
   const candidates = (op: string): readonly Rewrite[] => {
     const known = byRoot.get(op);
     if (known !== undefined) return known;
-    const list = rewrites.filter(
+    const fitting = rewrites.filter(
       ({ roots }) => roots === undefined || (roots as readonly string[]).includes(op),
     );
-    byRoot.set(op, list);
-    return list;
+    byRoot.set(op, fitting);
+    return fitting;
   };
-  const label = (node: Node): string => `${node.op} %${formatName(node.result.name)}`;
-  let budget = patience * (graph.nodes.length + 16);
-
-  for (let settled = false; !settled;) {
-    settled = true;
+  let budget = patience * (editor.order.length + 16);
+  while (true) {
     const refusals: string[] = [];
+    let settled = true;
     for (let i = 0; i < editor.order.length;) {
       const root = editor.node(editor.order[i]!);
-      let earliest: number | undefined;
-      for (const rewrite of candidates(root.op)) {
-        const match = rewrite.match(root, editor);
-        if (match === undefined) continue;
-        const refuse = (reason: string): void => {
-          refusals.push(`${by}: ${rewrite.name} leaves ${label(root)}: ${reason}`);
-        };
-        const reason = rewrite.unless?.(match, editor, root);
-        if (reason !== undefined) {
-          refuse(reason);
-          continue;
-        }
-        const draft = editor.draft(root, by);
-        const conflict = editor.commit(draft, rewrite.apply(match, draft, root));
-        if (conflict !== undefined) {
-          refuse(conflict);
-          continue;
-        }
-        explain(`${by}: ${rewrite.name} at ${label(root)}`);
-        settled = false;
-        earliest = revisitFrom(editor, draft, i);
-        break;
-      }
-      if (earliest !== undefined && --budget < 0) {
-        explain(`${by}: stopped, the rewrites do not come to an end`);
-        return editor.finish();
-      }
-      i = earliest ?? i + 1;
+      const from = rewriteOne(editor, root, i, candidates(root.op), by, explain, refusals);
+      if (from !== undefined) settled = false;
+      if (from !== undefined && --budget < 0) return [`${by}: stopped, the rewrites do not come to an end`];
+      i = from ?? i + 1;
     }
-    if (settled) refusals.forEach(explain);
+    if (settled) return refusals;
   }
-  return editor.finish();
+}
+
+/** Applies the first rewrite that fits the node at position `at`. Returns the position to go on from, or undefined if none fits. */
+function rewriteOne(
+  editor: GraphEditor,
+  root: Node,
+  at: number,
+  rewrites: readonly Rewrite[],
+  by: string,
+  explain: (sentence: string) => void,
+  refusals: string[],
+): number | undefined {
+  const label = `${root.op} %${formatName(root.result.name)}`;
+  for (const rewrite of rewrites) {
+    const match = rewrite.match(root, editor);
+    if (match === undefined) continue;
+    const reason = rewrite.unless?.(match, editor, root);
+    const draft = editor.draft(root, by);
+    const refused = reason ?? editor.commit(draft, rewrite.apply(match, draft, root));
+    if (refused === undefined) {
+      explain(`${by}: ${rewrite.name} at ${label}`);
+      return revisitFrom(editor, draft, at);
+    }
+    refusals.push(`${by}: ${rewrite.name} leaves ${label}: ${refused}`);
+  }
+  return undefined;
 }
 
 /** Position of the first node that a replacement at `at` may have made rewritable: the makers of what it reads, or itself. */

@@ -13,12 +13,14 @@ import {
   isQuantized,
   type Node,
   opOf,
+  sameShape,
   type Tensor,
   type TensorType,
 } from '../../ir/index.ts';
 import type { GraphView } from '../graph-editor.ts';
 import { permuteTensor } from '../permute-tensor.ts';
 import { defineRewrite, list, number, type Rewrite } from '../rewrite.ts';
+import { doesNothing } from './movement.ts';
 
 const toLast: readonly number[] = [0, 2, 3, 1];
 const toFirst: readonly number[] = [0, 3, 1, 2];
@@ -71,9 +73,12 @@ export const channelsFirst: readonly Rewrite[] = [
     summary: 'f(to_last(x)) -> to_last(f(x)), and to_first(f(x)) -> f(to_first(x))',
     match: (root, graph) => {
       if (root.result.type.shape.length !== 4) return undefined;
+      // A transpose that does nothing will go away by itself; to chase it would never end.
+      const isReal = (node: Node | undefined, perm: readonly number[]): boolean =>
+        node !== undefined && isTranspose(node, perm) && !doesNothing(node, graph);
       const touches =
-        root.operands.some((name) => isTranspose(graph.producer(name), toLast)) ||
-        graph.users(root.result.name).some((user) => isTranspose(user, toFirst));
+        root.operands.some((name) => isReal(graph.producer(name), toLast)) ||
+        graph.users(root.result.name).some((user) => isReal(user, toFirst));
       return touches ? turn(root) : undefined;
     },
     unless: (_, graph, root) => {
@@ -122,12 +127,27 @@ export const channelsFirst: readonly Rewrite[] = [
     },
   }),
   defineRewrite({
+    name: 'mean-of-last',
+    summary: 'reduce_mean(x) over axes 1 and 2 of four -> reduce_mean(to_first(x)) over axes 2 and 3',
+    roots: ['reduce_mean'],
+    match: (root, graph) =>
+      graph.typeOf(root.operands[0]!).shape.length === 4 && sameShape(list(root, 'axes'), [1, 2])
+        ? root.operands[0]
+        : undefined,
+    apply: (x, draft, root) => {
+      const first = draft.add('transpose', [x], { perm: toFirst }, { name: `${x}.nchw` });
+      const mean = draft.add('reduce_mean', [first], { ...root.attributes, axes: [2, 3] });
+      return root.attributes['keepdims'] === true ? draft.add('transpose', [mean], { perm: toLast }) : mean;
+    },
+  }),
+  defineRewrite({
     name: 'mean-of-transpose',
     summary: 'reduce_mean(transpose(x)) -> reduce_mean(x) over the axes meant',
     roots: ['reduce_mean'],
     match: (root: Node, graph: GraphView) => {
       const inner = graph.producer(root.operands[0]!);
-      if (inner?.op !== 'transpose') return undefined;
+      // A program that takes means of its channels-last input reads them behind the one transpose it keeps.
+      if (inner?.op !== 'transpose' || isTranspose(inner, toFirst)) return undefined;
       const perm = list(inner, 'perm');
       const kept = perm.filter((_, i) => !list(root, 'axes').includes(i));
       const axes = list(root, 'axes')

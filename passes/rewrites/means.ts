@@ -4,6 +4,16 @@ import { defineRewrite, list, type Rewrite } from '../rewrite.ts';
 
 export const means: readonly Rewrite[] = [
   defineRewrite({
+    name: 'mean-of-one',
+    summary: 'reduce_mean(x) over axes of extent 1 -> reshape(x)',
+    roots: ['reduce_mean'],
+    match: (root, graph) => {
+      const { shape } = graph.typeOf(root.operands[0]!);
+      return list(root, 'axes').every((axis) => shape[axis] === 1) ? root.operands[0] : undefined;
+    },
+    apply: (x, draft, root) => draft.add('reshape', [x], { shape: root.result.type.shape }),
+  }),
+  defineRewrite({
     name: 'mean-to-pool',
     summary:
       'reduce_mean(x) over height and width -> average_pool2d(x), and a reshape where axes are dropped',

@@ -5,10 +5,18 @@ import { permuteTensor } from '../permute-tensor.ts';
 import { defineRewrite, list, number, type Rewrite } from '../rewrite.ts';
 
 /** A transpose that leaves the order of all axes longer than 1 as it was: in memory, nothing moves. */
-export function movesNothing(transpose: Node, graph: GraphView): boolean {
+function movesNothing(transpose: Node, graph: GraphView): boolean {
   const { shape } = graph.typeOf(transpose.operands[0]!);
   const long = list(transpose, 'perm').filter((axis) => shape[axis]! > 1);
   return long.every((axis, i) => i === 0 || axis > long[i - 1]!);
+}
+
+/** A transpose whose result is its operand: nothing moves and no extent changes its place. */
+export function doesNothing(transpose: Node, graph: GraphView): boolean {
+  return (
+    movesNothing(transpose, graph) &&
+    sameShape(graph.typeOf(transpose.operands[0]!).shape, transpose.result.type.shape)
+  );
 }
 
 const producerOf = (root: Node, graph: GraphView, op: string): Node | undefined => {

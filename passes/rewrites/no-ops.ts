@@ -3,6 +3,7 @@ import { opOf, sameShape } from '../../ir/index.ts';
 import type { Node, OpName } from '../../ir/index.ts';
 import type { GraphView } from '../graph-editor.ts';
 import { defineRewrite, list, type Rewrite } from '../rewrite.ts';
+import { doesNothing } from './movement.ts';
 
 function noOp(
   name: string,
@@ -36,8 +37,11 @@ export const noOps: readonly Rewrite[] = [
   noOp('no-op-reshape', 'reshape(x) to the shape it has -> x', ['reshape'], (root, graph) =>
     sameShape(graph.typeOf(root.operands[0]!).shape, root.result.type.shape),
   ),
-  noOp('no-op-transpose', 'transpose(x) that leaves every axis in place -> x', ['transpose'], (root) =>
-    list(root, 'perm').every((axis, i) => axis === i),
+  noOp(
+    'no-op-transpose',
+    'transpose(x) that leaves shape and order as they are -> x',
+    ['transpose'],
+    doesNothing,
   ),
   noOp('no-op-slice', 'slice(x) of everything -> x', ['slice'], (root, graph) =>
     graph

@@ -15,3 +15,12 @@ export function blockSize(pixels: number, patchBytes: number): number {
   const blocks = Math.ceil(pixels / most);
   return Math.ceil(pixels / blocks);
 }
+
+/**
+ * Elements from one patch, and from one filter, to the next. What is left of a row after whole vectors is added up one by one, at ten times the
+ * cost; so rows are padded with zeros to whole vectors, of 32 bytes where they are longer than one of 16.
+ */
+export function patchPitch(elements: number): number {
+  const vector = elements <= 8 ? 1 : elements <= 16 ? 16 : 32;
+  return Math.ceil(elements / vector) * vector;
+}

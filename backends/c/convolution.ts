@@ -27,7 +27,7 @@ import {
 } from '../kernel/index.ts';
 import { rowPitch } from '../plan/index.ts';
 import type { AnchorEmitter } from './anchor.ts';
-import { blockSize } from './block-size.ts';
+import { blockSize, patchPitch } from './block-size.ts';
 import { placeOf, rowSpace, signExtended, unpackFields } from './rows.ts';
 import type { StepWriter } from './step-writer.ts';
 import { filterRows, tapRows } from './weight-order.ts';
@@ -51,6 +51,8 @@ interface Layer {
   readonly groups: number;
   readonly window: SlidingWindow;
   readonly taps: number;
+  /** Elements from one patch, and one filter, to the next: all of them take part in the inner product, those beyond the taps as 0. */
+  readonly pitch: number;
   readonly form: PatchForm;
   readonly weight: Tensor;
 }
@@ -69,11 +71,15 @@ function layerOf(writer: StepWriter, node: Node): Layer {
   const weight = writer.operandConstant(node, 1);
   if (weight === undefined) throw new Error(`weights of ${node.result.name} are not constant`);
   const [, , height = 1, width = 1] = weight.type.shape;
+  const channels = x.shape[1]!;
+  const groups = (node.attributes['groups'] as number | undefined) ?? 1;
+  const patchLength = height * width * channels;
   return {
     bits: bitWidth(x.element.storage),
-    channels: x.shape[1]!,
+    channels,
     outputs: weight.type.shape[0]!,
-    groups: (node.attributes['groups'] as number | undefined) ?? 1,
+    groups,
+    pitch: groups === 1 ? patchPitch(patchLength) : patchLength,
     window: slidingWindow(node, x, [height, width]),
     taps: height * width,
     form: patchForm(writer, node, weight),
@@ -127,13 +133,14 @@ function patchForm(writer: StepWriter, node: Node, weight: Tensor): PatchForm {
 }
 
 /** True when a patch is a row of the input as it lies in memory. */
-function readsInPlace({ bits, form, taps, window }: Layer, signed: boolean): boolean {
+function readsInPlace({ bits, form, taps, window, pitch, channels }: Layer, signed: boolean): boolean {
   const whole = [window.y, window.x].every((axis) => axis.stride === 1 && axis.pad === 0);
   return (
     bits === 8 &&
     !signed &&
     form.element === 'u8' &&
     taps === 1 &&
+    pitch === channels &&
     whole &&
     neverOutside(window.y) &&
     neverOutside(window.x)
@@ -144,23 +151,29 @@ export const layer: AnchorEmitter = (writer, node, space, emitRow) => {
   const { block } = writer;
   const own = layerOf(writer, node);
   const input = writer.typeOf(node.operands[0]!);
-  const { taps, channels, outputs, form } = own;
+  const { taps, channels, outputs, form, pitch } = own;
   const x = writer.input(node.operands[0]!, 'x');
   const pixels = space.rows;
-  const patchLength = taps * channels;
   const inPlace = readsInPlace(own, input.element.storage !== 'u8');
-  const size = blockSize(pixels, patchLength * (form.element === 'u8' ? 1 : 2));
+  const size = blockSize(pixels, pitch * (form.element === 'u8' ? 1 : 2));
   const weights = weightReader(writer, own, node);
   const patches: Patches = inPlace
-    ? { array: x, start: (i, first) => mul(add(first, i), patchLength) }
+    ? { array: x, start: (i, first) => mul(add(first, i), pitch) }
     : {
-        array: writer.scratch('patches', form.element, size * patchLength),
-        start: (i) => mul(i, patchLength),
+        array: writer.scratch('patches', form.element, size * pitch),
+        start: (i) => mul(i, pitch),
       };
   const sums = writer.scratch('sums', 'i32', size * outputs);
   const bias = writer.table('bias', 'i32', form.bias);
 
   weights.before();
+  if (!inPlace) {
+    block.for('i', 0, size, (i) => {
+      block.for('k', taps * channels, pitch, (k) => {
+        block.store(patches.array, add(mul(i, pitch), k), 0);
+      });
+    });
+  }
   block.for('block', 0, Math.ceil(pixels / size), (number) => {
     const first = block.let('first', min(mul(number, size), pixels - size));
     if (!inPlace) {
@@ -261,11 +274,13 @@ interface WeightReader {
 
 function weightReader(writer: StepWriter, own: Layer, node: Node): WeightReader {
   const { block } = writer;
-  const { weight, groups, channels, outputs, taps } = own;
+  const { weight, groups, channels, outputs, taps, pitch } = own;
   const storage = weight.type.element.storage;
   const bits = bitWidth(storage);
   const depthwise = groups > 1 && groups === channels && outputs === channels;
-  const { bytes, rowLength } = depthwise ? tapRows(weight) : filterRows(weight);
+  const { bytes, rowLength } = depthwise
+    ? tapRows(weight)
+    : filterRows(weight, groups === 1 ? pitch : weight.data.length / outputs);
   const array = writer.weights(
     bits === 8 ? 'i8' : 'u8',
     bytes,
@@ -279,17 +294,23 @@ function weightReader(writer: StepWriter, own: Layer, node: Node): WeightReader 
       tap: (t, c) => load(array, add(mul(t, rowLength), c)),
     };
   }
-  const pitch = (rowPitch(rowLength, bits, 8) * bits) / 8;
-  const unpacked = writer.scratch('filter_row', 'i8', depthwise ? taps * rowLength : rowLength);
+  const rowBytes = (rowPitch(rowLength, bits, 8) * bits) / 8;
+  const padded = groups === 1 ? pitch : rowLength;
+  const unpacked = writer.scratch('filter_row', 'i8', depthwise ? taps * rowLength : padded);
   const unpack = (row: Expression, to: Expression): void => {
-    unpackFields(block, array, mul(row, pitch), bits, rowLength, (index, field) => {
+    unpackFields(block, array, mul(row, rowBytes), bits, rowLength, (index, field) => {
       block.store(unpacked, add(to, index), signExtended(field, bits));
     });
   };
   return {
     depthwise,
     before: () => {
-      if (!depthwise) return;
+      if (!depthwise) {
+        block.for('k', rowLength, padded, (k) => {
+          block.store(unpacked, k, 0);
+        });
+        return;
+      }
       block.for('t', 0, taps, (t) => {
         unpack(t, mul(t, rowLength));
       });
@@ -304,7 +325,7 @@ function weightReader(writer: StepWriter, own: Layer, node: Node): WeightReader 
 
 function sumFilters(
   { block }: StepWriter,
-  { outputs, groups, channels, taps }: Layer,
+  { outputs, groups, channels, taps, pitch }: Layer,
   patches: Patches,
   first: Expression,
   size: number,
@@ -320,7 +341,7 @@ function sumFilters(
       const patch = block.let('window_at', add(patches.start(i, first), group));
       const sum = block.var('sum', load(bias, o));
       if (groups === 1) {
-        block.for('k', 0, taps * channels, (k) => {
+        block.for('k', 0, pitch, (k) => {
           block.addTo(sum, mul(load(patches.array, add(patch, k)), filter(k)));
         });
       } else {

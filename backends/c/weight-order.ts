@@ -11,12 +11,12 @@ export interface OrderedWeights {
   readonly rowLength: number;
 }
 
-/** OIHW (or OI) to rows of filters, packed. */
-export function filterRows({ type, data }: Tensor): OrderedWeights {
+/** OIHW (or OI) to rows of filters, packed; 8-bit ones at `pitch` elements from each other, narrower ones without gaps but to whole bytes. */
+export function filterRows({ type, data }: Tensor, pitch: number): OrderedWeights {
   const [outputs, inputs] = type.shape as [number, number];
   const taps = elementCount(type.shape.slice(2));
-  const rowLength = taps * inputs;
-  const ordered = new Int8Array(data.length);
+  const rowLength = type.element.storage === 'i8' ? pitch : taps * inputs;
+  const ordered = new Int8Array(outputs * rowLength);
   for (let o = 0; o < outputs; o++) {
     for (let i = 0; i < inputs; i++) {
       const from = (o * inputs + i) * taps;

@@ -105,10 +105,7 @@ interface ArtifactManifest {
 
 /** Where an artifact comes from: the URL of its folder, its files by name, or a function that reads one. */
 export type ModelSource =
-  | string
-  | URL
-  | Readonly<Record<string, Uint8Array>>
-  | ((file: string) => Uint8Array | Promise<Uint8Array>);
+  string | URL | Readonly<Record<string, Uint8Array>> | ((file: string) => Uint8Array | Promise<Uint8Array>);
 
 export interface LoadOptions {
   /** The device to run on. Default: one of the browser's own choice. */
@@ -178,8 +175,7 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
   }
   const device = options.device ?? (await requestDevice(program));
   checkLimits(device, program);
-  const features =
-    options.wgslLanguageFeatures ?? browserGpu()?.wgslLanguageFeatures ?? new Set<string>();
+  const features = options.wgslLanguageFeatures ?? browserGpu()?.wgslLanguageFeatures ?? new Set<string>();
   const packedDot = options.packedDot ?? features.has(packedFeature);
   const text = new TextDecoder();
   const wgsl = packedDot
@@ -460,7 +456,10 @@ export class Model {
       this.#upload(inputs);
       const count = 2 * this.#dispatches.length;
       const querySet = this.device.createQuerySet({ type: 'timestamp', count });
-      const resolved = this.device.createBuffer({ size: 8 * count, usage: usage.queryResolve | usage.copySource });
+      const resolved = this.device.createBuffer({
+        size: 8 * count,
+        usage: usage.queryResolve | usage.copySource,
+      });
       const times = this.#readable(8 * count);
       const encoder = this.device.createCommandEncoder();
       for (const [i, dispatch] of this.#dispatches.entries()) {
@@ -532,7 +531,8 @@ export class Model {
         );
       }
     }
-    for (const upload of this.#program.uploads) this.#write(upload.buffer, packInput(upload, given[upload.input]!));
+    for (const upload of this.#program.uploads)
+      this.#write(upload.buffer, packInput(upload, given[upload.input]!));
     return given;
   }
 
@@ -647,7 +647,10 @@ function scaleOf(
 const rounder = 1.5 * 2 ** 52;
 
 /** An input as the device reads it: quantized as ONNX QuantizeLinear does, NaN to the zero point. */
-function packInput({ shape, strides, bits, bytes, storage, quantize }: HostUpload, data: Float32Array): Uint8Array {
+function packInput(
+  { shape, strides, bits, bytes, storage, quantize }: HostUpload,
+  data: Float32Array,
+): Uint8Array {
   const packed = new Uint8Array(bytes);
   const put = packer(packed, bits);
   if (quantize === undefined) {
@@ -670,7 +673,11 @@ function packInput({ shape, strides, bits, bytes, storage, quantize }: HostUploa
 }
 
 /** Bytes of images as the device reads them. */
-function packImage(image: ImageEntry, upload: HostUpload, pixels: Uint8Array | Uint8ClampedArray): Uint8Array {
+function packImage(
+  image: ImageEntry,
+  upload: HostUpload,
+  pixels: Uint8Array | Uint8ClampedArray,
+): Uint8Array {
   const { tables } = image;
   const place = image.layout === 'NCHW' ? [0, 2, 3, 1] : [0, 1, 2, 3];
   const [batch, height, width, channels] = place.map((axis) => upload.shape[axis]!) as [
@@ -715,7 +722,8 @@ function unpackIntegers({ shape, strides, bits, storage }: HostOutput, integers:
   const spare = signed ? 32 - bits : 0;
   forEachElement(shape, strides, (index, offset) => {
     if (bits === 32) values[index] = view.getInt32(4 * offset, true);
-    else if (bits === 16) values[index] = signed ? view.getInt16(2 * offset, true) : view.getUint16(2 * offset, true);
+    else if (bits === 16)
+      values[index] = signed ? view.getInt16(2 * offset, true) : view.getUint16(2 * offset, true);
     else {
       const at = offset * bits;
       const field = (integers[at >>> 3]! >> (at & 7)) & mask;

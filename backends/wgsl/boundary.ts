@@ -30,9 +30,7 @@ export interface Boundary {
 }
 
 function stepsOf(element: QuantizedElement, graph: Graph): readonly number[] {
-  return typeof element.scale === 'number'
-    ? [element.scale]
-    : [...graph.constants.get(element.scale)!.data];
+  return typeof element.scale === 'number' ? [element.scale] : [...graph.constants.get(element.scale)!.data];
 }
 
 function refuse(name: string, why: string): never {
@@ -42,7 +40,11 @@ function refuse(name: string, why: string): never {
 }
 
 /** Plans both ends. */
-export function planBoundary(graph: Graph, types: ReadonlyMap<string, TensorType>, schedule: Schedule): Boundary {
+export function planBoundary(
+  graph: Graph,
+  types: ReadonlyMap<string, TensorType>,
+  schedule: Schedule,
+): Boundary {
   const inputOf = new Map(graph.inputs.map(({ name }, i) => [name, i]));
   const uploads: PlannedUpload[] = [];
   for (const [i, { name, type }] of graph.inputs.entries()) {
@@ -53,7 +55,9 @@ export function planBoundary(graph: Graph, types: ReadonlyMap<string, TensorType
     const node = step.anchor!;
     const input = inputOf.get(node.operands[0]!);
     if (input === undefined) return refuse(node.result.name, 'quantizes what is no input of the program');
-    uploads.push(upload(input, node.result.name, node.result.type, node.result.type.element as QuantizedElement, graph));
+    uploads.push(
+      upload(input, node.result.name, node.result.type, node.result.type.element as QuantizedElement, graph),
+    );
   }
   const producers = producersOf(graph);
   const outputs = graph.outputs.map((name) => {
@@ -61,7 +65,8 @@ export function planBoundary(graph: Graph, types: ReadonlyMap<string, TensorType
     const source = backToIntegers(name, producers, types, graph, stages);
     const type = types.get(source)!;
     const from = inputOf.get(source);
-    if (isF32(type) && from === undefined) return refuse(name, 'is a constant, or f32 that no dequantize made');
+    if (isF32(type) && from === undefined)
+      return refuse(name, 'is a constant, or f32 that no dequantize made');
     return {
       name,
       shape: types.get(name)!.shape,
@@ -90,7 +95,13 @@ function upload(
     ...layoutOf(type),
     ...(element === undefined
       ? {}
-      : { quantize: { scale: stepsOf(element, graph), axis: element.axis ?? 0, zero_point: element.zeroPoint } }),
+      : {
+          quantize: {
+            scale: stepsOf(element, graph),
+            axis: element.axis ?? 0,
+            zero_point: element.zeroPoint,
+          },
+        }),
   };
 }
 
@@ -134,7 +145,8 @@ export function imageEntry(
   if (image === undefined || graph.inputs.length !== 1 || uploads.length !== 1) return undefined;
   const [planned] = uploads;
   const type = types.get(planned!.tensor)!;
-  if (!isQuantized(type) || type.shape.length !== 4 || typeof type.element.scale !== 'number') return undefined;
+  if (!isQuantized(type) || type.shape.length !== 4 || typeof type.element.scale !== 'number')
+    return undefined;
   const { scale, zeroPoint, storage } = type.element;
   return {
     layout: image.layout,

@@ -172,19 +172,14 @@ export function writeConvolution(scope: StepScope, plan: ConvolutionPlan, arrays
   const scale = 8 - rows.weightBits;
   const sums = numbers.map((_, p) =>
     Array.from({ length: rows.quads }, (__, j) =>
-      b.var(
-        'sum',
-        scale === 0 ? reader.quad('bias', bias, granules[p]!, j) : compose('vec4i', i32(0)),
-      ),
+      b.var('sum', scale === 0 ? reader.quad('bias', bias, granules[p]!, j) : compose('vec4i', i32(0))),
     ),
   );
   writeTaps(b, plan, arrays, tilePixels(b, convolution, numbers), sums);
   const end = new StepEnd(scope);
   for (const [p, granule] of granules.entries()) {
     const anchor = sums[p]!.map((sum, j) =>
-      scale === 0
-        ? sum
-        : b.let('sum', add(shiftQuad(sum, scale), reader.quad('bias', bias, granule, j))),
+      scale === 0 ? sum : b.let('sum', add(shiftQuad(sum, scale), reader.quad('bias', bias, granule, j))),
     );
     const write = end.values(granule, anchor);
     if (cut && p > 0) b.if(lt(add(first, p), pixelCount), write);
@@ -212,8 +207,7 @@ function tilePixels(b: Block, c: Convolution, numbers: readonly Expression[]): T
 const isPointwise = (c: Convolution): boolean =>
   [...c.kernel, ...c.strides].every((extent) => extent === 1) && c.pads.every((pad) => pad === 0);
 
-const inside = (index: Expression, extent: number): Expression =>
-  lt(bitcast('u32', index), extent);
+const inside = (index: Expression, extent: number): Expression => lt(bitcast('u32', index), extent);
 
 type Sums = readonly (readonly Variable[])[];
 
@@ -303,7 +297,16 @@ function writeTap(
   const row = b.let('weight_row', add(mul(tap, rows.weightWords * weightPitch), mul(arrays.run, quads)));
   b.for('k', 0, blocks, (k) => {
     const at = add(row, mul(k, weightWordsOfBlock * weightPitch));
-    writeBlock(b, plan, arrays, places, mul(k, vectors ? 1 : blockWords), b.let('weight', at), blockWords, sums);
+    writeBlock(
+      b,
+      plan,
+      arrays,
+      places,
+      mul(k, vectors ? 1 : blockWords),
+      b.let('weight', at),
+      blockWords,
+      sums,
+    );
   });
   const rest = words - blocks * blockWords;
   if (rest > 0) {
@@ -330,15 +333,11 @@ function writeBlock(
   const read = ({ at, within }: TapPlace, index: Expression): Expression => {
     const loaded = load(x, add(at, index));
     const held =
-      within === undefined
-        ? loaded
-        : select(within, loaded, vectors ? compose('vec4u', padding) : padding);
+      within === undefined ? loaded : select(within, loaded, vectors ? compose('vec4u', padding) : padding);
     return b.let('a', flipped(fields, held));
   };
   const loaded = places.map((place) =>
-    vectors
-      ? [read(place, from)]
-      : Array.from({ length: words }, (_, word) => read(place, add(from, word))),
+    vectors ? [read(place, from)] : Array.from({ length: words }, (_, word) => read(place, add(from, word))),
   );
   const wordOf = (p: number, word: number): Expression =>
     vectors ? component(loaded[p]![0]!, word as 0 | 1 | 2 | 3) : loaded[p]![word]!;

@@ -52,7 +52,11 @@ export function activationFields(storage: Storage): ActivationFields {
 }
 
 /** Four bytes out of a word already flipped. */
-export function activationPart({ bits, parts }: ActivationFields, word: Expression, part: number): Expression {
+export function activationPart(
+  { bits, parts }: ActivationFields,
+  word: Expression,
+  part: number,
+): Expression {
   return parts === 1 ? word : bitAnd(shr(word, part * bits), u32(replicated(2 ** bits - 1, 8)));
 }
 

@@ -15,11 +15,17 @@ export function kernelName(
   const from = types.get((anchor ?? body[0]!).operands[0]!)!;
   const parts: string[] = [from.element.storage];
   if (weightBits !== undefined) parts.push(`i${weightBits}w`);
-  if (anchor === undefined) parts.push(body.map(({ op }) => op).find((op) => op !== 'requantize') ?? 'requantize');
-  else parts.push(anchor.op, ...windowText(anchor.op, anchor.attributes, types.get(anchor.operands[1] ?? '')));
+  if (anchor === undefined)
+    parts.push(body.map(({ op }) => op).find((op) => op !== 'requantize') ?? 'requantize');
+  else
+    parts.push(anchor.op, ...windowText(anchor.op, anchor.attributes, types.get(anchor.operands[1] ?? '')));
   if (anchor !== undefined) parts.push(extents(from.shape));
   if (body.some(({ op }) => op === 'add')) parts.push('add');
-  parts.push('to', ...step.outputs.map((name) => types.get(name)!.element.storage), extents(step.space.shape));
+  parts.push(
+    'to',
+    ...step.outputs.map((name) => types.get(name)!.element.storage),
+    extents(step.space.shape),
+  );
   return toIdentifier(parts.join('_'));
 }
 
@@ -32,6 +38,8 @@ function windowText(
   if (kernel === undefined) return [];
   const strides = attributes['strides'] as readonly number[];
   const groups = (attributes['groups'] as number | undefined) ?? 1;
-  const stride = strides.every((each) => each === 1) ? '' : `s${strides[0] === strides[1] ? strides[0]! : strides.join('x')}`;
+  const stride = strides.every((each) => each === 1)
+    ? ''
+    : `s${strides[0] === strides[1] ? strides[0]! : strides.join('x')}`;
   return [`${kernel.join('x')}${stride}${groups > 1 ? `g${groups}` : ''}`];
 }

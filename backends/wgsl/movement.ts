@@ -21,7 +21,15 @@ import {
 } from '../kernel/index.ts';
 import { innermostAxis } from '../plan/index.ts';
 import type { StepScope } from './body.ts';
-import { axisIndices, channelOf, extentsOf, type Granule, layoutOf, loadElement, rowQuads } from './stored.ts';
+import {
+  axisIndices,
+  channelOf,
+  extentsOf,
+  type Granule,
+  layoutOf,
+  loadElement,
+  rowQuads,
+} from './stored.ts';
 
 /** One operand's part of the result: where its element lies, and when it is this operand's turn. */
 interface Source {
@@ -40,7 +48,10 @@ const always = bool(true);
 const movements: Readonly<Record<string, Movement>> = {
   reshape: (node, [shape], at) => {
     const strides = rowMajorStrides(node.result.type.shape);
-    const index = at.reduce<Expression>((sum, position, axis) => add(sum, mul(position, strides[axis]!)), i32(0));
+    const index = at.reduce<Expression>(
+      (sum, position, axis) => add(sum, mul(position, strides[axis]!)),
+      i32(0),
+    );
     const from = rowMajorStrides(shape!);
     const indices = shape!.map((extent, axis) => {
       const outer = div(index, from[axis]!);

@@ -69,9 +69,7 @@ export function maxPoolQuads(scope: StepScope, node: Node, granule: Granule): Ex
   const { block: b, operand } = scope;
   const x = operand(node.operands[0]!);
   const least = leastOf(x.type.element);
-  const largest = Array.from({ length: granule.quads }, () =>
-    b.var('largest', compose('vec4i', i32(least))),
-  );
+  const largest = Array.from({ length: granule.quads }, () => b.var('largest', compose('vec4i', i32(least))));
   forEachTap(b, node, x.type, granule, (row) => {
     for (const [j, quad] of rowQuads(x, row, granule).entries()) b.set(largest[j]!, max(largest[j]!, quad));
   });
@@ -109,7 +107,11 @@ export function averagePoolQuads(scope: StepScope, node: Node, granule: Granule)
     const centred = offset === undefined ? sum : sub(sum, offset);
     return b.let(
       'mean',
-      saturated(invoke(form.callee, centred, multiplier, shift), zeroPointOf(to), clampOf(node.attributes, to)),
+      saturated(
+        invoke(form.callee, centred, multiplier, shift),
+        zeroPointOf(to),
+        clampOf(node.attributes, to),
+      ),
     );
   });
 }

@@ -116,8 +116,7 @@ function parametersOf(step: Step, convolution: ConvolutionPlan | undefined): Par
     bind(parameter, writes('u32'), { kind: 'value', name });
   }
   const all = [...(step.anchor === undefined ? [] : [step.anchor]), ...step.body];
-  const usesTables =
-    convolution !== undefined || all.some(({ op }) => ['requantize', 'affine'].includes(op));
+  const usesTables = convolution !== undefined || all.some(({ op }) => ['requantize', 'affine'].includes(op));
   if (usesTables) bind('tables', reads('vec4i'), { kind: 'tables' });
   const usesLists = all.some(({ op }) => ['lookup', 'average_pool2d'].includes(op));
   if (usesLists) bind('lists', reads('i32'), { kind: 'tables' });
@@ -172,7 +171,8 @@ export function stepKernel(graph: Graph, types: ReadonlyMap<string, TensorType>,
     kernelName(step, types, convolution?.rows.weightBits),
     { doc: [documentation(step, types)], parameters: parameters.specs, workgroupSize: [lanes, rows] },
     (b, named) => {
-      const array = (name: string | undefined): KernelArray => (named as Readonly<Record<string, unknown>>)[name!] as KernelArray;
+      const array = (name: string | undefined): KernelArray =>
+        (named as Readonly<Record<string, unknown>>)[name!] as KernelArray;
       const stored = (of: ReadonlyMap<string, string>) => (name: string) => ({
         array: array(of.get(name)),
         type: types.get(name)!,
@@ -196,10 +196,7 @@ export function stepKernel(graph: Graph, types: ReadonlyMap<string, TensorType>,
       const run = b.let('run', add(mul(signed(workgroupId.x), lanes), signed(localId.x)));
       const tiles = Math.ceil(pixels / tile!.pixels);
       const workgroup = foldedId(grid);
-      const tileId = b.let(
-        'tile',
-        rows === 1 ? workgroup : add(mul(workgroup, rows), signed(localId.y)),
-      );
+      const tileId = b.let('tile', rows === 1 ? workgroup : add(mul(workgroup, rows), signed(localId.y)));
       const conditions = [
         ...(runs % lanes === 0 ? [] : [lt(run, runs)]),
         ...(grid[2] === 1 && tiles % rows === 0 ? [] : [lt(tileId, tiles)]),
@@ -209,7 +206,13 @@ export function stepKernel(graph: Graph, types: ReadonlyMap<string, TensorType>,
       });
     },
   );
-  return { kernel, bindings: parameters.sources, workgroups: grid, weights: convolution?.weights, tables: tables.bytes };
+  return {
+    kernel,
+    bindings: parameters.sources,
+    workgroups: grid,
+    weights: convolution?.weights,
+    tables: tables.bytes,
+  };
 }
 
 /** One granule an invocation, numbered runs first so that neighbours write neighbouring words. */
@@ -241,12 +244,19 @@ function checkStep(step: Step, types: ReadonlyMap<string, TensorType>): void {
   for (const name of [...step.inputs, ...step.outputs]) {
     const type = types.get(name)!;
     if (type.element.storage === 'f32') {
-      fail('wgsl/real-inside', `%${formatName(name)} is f32 and is read or made by %${formatName(step.name)}`, {
-        help: 'f32 may only be quantized at the inputs and dequantized at the outputs; run lower-to-integer',
-      });
+      fail(
+        'wgsl/real-inside',
+        `%${formatName(name)} is f32 and is read or made by %${formatName(step.name)}`,
+        {
+          help: 'f32 may only be quantized at the inputs and dequantized at the outputs; run lower-to-integer',
+        },
+      );
     }
     if (isQuantized(type) && bitWidth(type.element.storage) > 16 && type.element.zeroPoint !== 0) {
-      fail('wgsl/wide-zero-point', `%${formatName(name)} has 32 bits and a zero point; expected zero point 0`);
+      fail(
+        'wgsl/wide-zero-point',
+        `%${formatName(name)} has 32 bits and a zero point; expected zero point 0`,
+      );
     }
   }
 }
@@ -259,4 +269,3 @@ function checkBindings(step: Step, count: number): void {
     { help: 'split the concatenation into several of fewer parts' },
   );
 }
-

@@ -142,9 +142,7 @@ function rowQuad({ array, type }: StoredArray, base: Expression, granule: Granul
     add(
       base,
       within(
-        aligned
-          ? add(mul(run, quads / perWord), Math.floor(j / perWord))
-          : shr(index, Math.log2(perWord)),
+        aligned ? add(mul(run, quads / perWord), Math.floor(j / perWord)) : shr(index, Math.log2(perWord)),
       ),
     ),
   );
@@ -205,12 +203,7 @@ export function readQuads(
 }
 
 /** The channel of a lane, held inside the tensor. */
-export function channelOf(
-  { run, quads }: Granule,
-  j: number,
-  lane: number,
-  channels: number,
-): Expression {
+export function channelOf({ run, quads }: Granule, j: number, lane: number, channels: number): Expression {
   const channel = add(mul(run, 4 * quads), 4 * j + lane);
   return channels % (4 * quads) === 0 ? channel : min(channel, channels - 1);
 }

@@ -16,17 +16,25 @@ export class WeightsFile {
   add(bytes: Uint8Array): WeightRange {
     const size = Math.max(16, Math.ceil(bytes.length / 16) * 16);
     if (size > limits.bindingBytes) {
-      fail('wgsl/too-large', `a layer's weights take ${size} bytes, at most ${limits.bindingBytes} can be bound`, {
-        help: 'use fewer bits for the weights',
-      });
+      fail(
+        'wgsl/too-large',
+        `a layer's weights take ${size} bytes, at most ${limits.bindingBytes} can be bound`,
+        {
+          help: 'use fewer bits for the weights',
+        },
+      );
     }
     const offset = Math.ceil(this.#length / limits.offsetAlignment) * limits.offsetAlignment;
     this.#parts.push(new Uint8Array(offset - this.#length), bytes, new Uint8Array(size - bytes.length));
     this.#length = offset + size;
     if (this.#length > limits.bufferBytes) {
-      fail('wgsl/too-large', `the weights take more than ${limits.bufferBytes} bytes, the largest buffer there is`, {
-        help: 'use fewer bits for the weights',
-      });
+      fail(
+        'wgsl/too-large',
+        `the weights take more than ${limits.bufferBytes} bytes, the largest buffer there is`,
+        {
+          help: 'use fewer bits for the weights',
+        },
+      );
     }
     return { offset, bytes: size };
   }

@@ -127,21 +127,25 @@ function saturated(emission: Emission, graph: Graph, node: Node, element: Quanti
   const full = container === 'uint8' || container === 'int8' ? 256 : 0;
   if (max - min + 1 >= full) return x;
   const { scale, zeroPoint, axis } = element;
-  const steps = typeof scale === 'number' ? [scale] : [...graph.constants.get(scale)!.data];
-  const rank = node.result.type.shape.length;
-  const shape =
-    axis === undefined ? [] : node.result.type.shape.map((extent, i) => (i === axis ? extent : 1));
-  const bound = (name: string, integer: number): string =>
-    emission.shared(`${name} ${formatElement(element)} ${rank}`, () =>
+  const key = formatElement(element);
+  const bound = (name: string, integer: number, steps: ArrayLike<number>, shape: readonly number[]): string =>
+    emission.shared(`${name} ${key} ${shape.join()}`, () =>
       numbers(
         name,
         'float',
-        steps.map((step) => Math.fround((integer - zeroPoint) * step)),
+        Array.from(steps, (step) => Math.fround((integer - zeroPoint) * step)),
         shape,
       ),
     );
-  const above = emission.step('Max', [x, bound('smallest', min)], node.result.name);
-  return emission.step('Min', [above, bound('largest', max)], node.result.name);
+  if (typeof scale === 'number') {
+    const bounds = [bound('smallest', min, [scale], []), bound('largest', max, [scale], [])];
+    return emission.step('Clip', [x, ...bounds], node.result.name);
+  }
+  // Clip takes one bound for all.
+  const steps = graph.constants.get(scale)!.data;
+  const shape = node.result.type.shape.map((extent, i) => (i === axis ? extent : 1));
+  const above = emission.step('Max', [x, bound('smallest', min, steps, shape)], node.result.name);
+  return emission.step('Min', [above, bound('largest', max, steps, shape)], node.result.name);
 }
 
 export const lowerings = {

@@ -73,9 +73,7 @@ async function start(bytes: Uint8Array): Promise<InferenceSession> {
 }
 
 function engineTensor({ type, data }: Tensor): EngineTensor {
-  return new EngineTensor(containerType(type.element.storage), data as Float32Array, [
-    ...type.shape,
-  ]);
+  return new EngineTensor(containerType(type.element.storage), data as Float32Array, [...type.shape]);
 }
 
 function containerType(storage: Tensor['type']['element']['storage']): 'float32' {

@@ -5,16 +5,15 @@
 import type { OnnxAttribute, OnnxFunction, OnnxModel, OnnxNode } from '../../backends/onnx/model.ts';
 import { fail } from '../../ir/index.ts';
 
-/** A model that calls itself without end, or doubles at every level, stops here. */
+/** Functions that call each other twice at every level grow without measure; no network has as many nodes. */
 const mostNodes = 1_000_000;
-const deepest = 64;
 
 /** The same model without functions. */
 export function inlineFunctions(model: OnnxModel): OnnxModel {
   if (model.functions.length === 0) return model;
   const functions = new Map(model.functions.map((body) => [keyOf(body.domain, body.name), body]));
   const nodes: OnnxNode[] = [];
-  const place = (node: OnnxNode, depth: number): void => {
+  const place = (node: OnnxNode, callers: readonly OnnxFunction[]): void => {
     const body = functions.get(keyOf(node.domain, node.opType));
     if (body === undefined) {
       if (nodes.length === mostNodes)
@@ -22,15 +21,15 @@ export function inlineFunctions(model: OnnxModel): OnnxModel {
       nodes.push(node);
       return;
     }
-    if (depth === deepest) {
+    if (callers.includes(body)) {
       fail('onnx/cycle', `function ${JSON.stringify(body.name)} calls itself`, {
         location: { kind: 'onnx', node: node.name },
       });
     }
-    for (const inner of bodyNodes(body, node, `${node.name || (node.outputs[0] ?? body.name)}/`))
-      place(inner, depth + 1);
+    const prefix = `${node.name || (node.outputs[0] ?? body.name)}/`;
+    for (const inner of bodyNodes(body, node, prefix)) place(inner, [...callers, body]);
   };
-  for (const node of model.graph.nodes) place(node, 0);
+  for (const node of model.graph.nodes) place(node, []);
   return { ...model, functions: [], graph: { ...model.graph, nodes } };
 }
 

@@ -1,5 +1,6 @@
 /** Functions of one variable, sums and products. */
 import type { Attributes } from '../../../ir/index.ts';
+import { broadcastShapes } from '../broadcast.ts';
 import type { NodeScope, OpImporter } from '../node-scope.ts';
 import { isReal } from '../static-tensor.ts';
 
@@ -31,6 +32,31 @@ export const clip = unary('clip', (node) => ({
   min: Math.fround(node.has(1) ? node.fixedScalar(1, 'min') : node.float('min', -Infinity)),
   max: Math.fround(node.has(2) ? node.fixedScalar(2, 'max') : node.float('max', Infinity)),
 }));
+
+/** The larger or smaller of a value and a number is a clip. */
+function bounded(side: 'min' | 'max'): OpImporter {
+  return (node) => {
+    const indices = Array.from({ length: node.operandCount }, (_, i) => i);
+    const computed = indices.filter((i) => node.known(i) === undefined);
+    if (computed.length !== 1)
+      return node.unsupported('two computed values', 'one number and one computed value');
+    const [x] = computed as [number];
+    const shape = node.shape(x);
+    let bound = side === 'min' ? -Infinity : Infinity;
+    for (const i of indices.filter((index) => index !== x)) {
+      const { data, dims } = node.fixed(i, 'the bound');
+      const value = data[0] ?? NaN;
+      if (data.some((other) => other !== value) || broadcastShapes(dims, shape)?.join() !== shape.join()) {
+        return node.unsupported('a bound that is not one number', 'one number and one computed value');
+      }
+      bound = side === 'min' ? Math.max(bound, value) : Math.min(bound, value);
+    }
+    return node.emit('clip', [node.real(x)], { [side]: Math.fround(bound) });
+  };
+}
+
+export const max = bounded('min');
+export const min = bounded('max');
 
 export const add = binary('add');
 export const sub = binary('sub');

@@ -38,6 +38,7 @@ export function createPassRegistry(more: Iterable<Pass> = []): PassRegistry {
 export const floatPipeline =
   'canonicalize,fold-constants,fold-batchnorm,canonicalize,eliminate-common,eliminate-dead';
 
+export * from './context.ts';
 export * from './interpreter-executor.ts';
 export * from './layers.ts';
 export * from './location.ts';
@@ -50,5 +51,5 @@ export * from './registry.ts';
 export * from './reproducer.ts';
 export { type ResolvedPipeline, resolvePipeline } from './resolve.ts';
 export { type Draft, type DraftOptions, type GraphView } from './graph-editor.ts';
-export { defineRewrite, type Rewrite, rewriteToFixpoint } from './rewrite.ts';
+export { defineRewrite, type Rewrite, rewriteInStages, rewriteToFixpoint } from './rewrite.ts';
 export * from './run.ts';

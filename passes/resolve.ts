@@ -74,8 +74,8 @@ function resolveOptions(pass: Pass, step: PassStep, found: Diagnostic[]): Attrib
     });
   }
   for (const [name, spec] of Object.entries(pass.options)) {
-    const given = step.options[name];
-    const value = given === undefined ? spec.default : fitted(given, spec.kind);
+    const given = step.options[name] ?? spec.default;
+    const value = given === undefined ? undefined : fitted(given, spec.kind);
     if (value === undefined) {
       if (spec.optional !== true)
         found.push(problem('missing-option', `${pass.name} needs its option ${name}: ${spec.summary}`));

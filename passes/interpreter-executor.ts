@@ -7,7 +7,7 @@ export const interpreterExecutor: Executor = {
     const names = new Set(wanted);
     return Promise.resolve({
       run: (inputs: readonly Tensor[]) => {
-        const tensors = new Map<string, Tensor>();
+        const tensors = new Map<string, Tensor>([...graph.constants].filter(([name]) => names.has(name)));
         interpret(graph, inputs, {
           observe: (name, value) => {
             if (names.has(name)) tensors.set(name, value);

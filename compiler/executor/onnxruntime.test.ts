@@ -17,11 +17,11 @@ import {
   type Tensor,
   typesOf,
 } from '../../ir/index.ts';
+import { interpreterExecutor } from '../../passes/interpreter-executor.ts';
 import { createRandom } from '../data/random.ts';
 import { decodeModel } from '../onnx/decode.ts';
 import { encodeModel } from '../onnx/encode.ts';
 import { importModel } from '../onnx/import.ts';
-import { interpreter } from './interpreter.ts';
 import { onnxRuntime } from './onnxruntime.ts';
 
 const random = createRandom(7);
@@ -206,7 +206,7 @@ describe('an executor', () => {
   });
 
   it.each([
-    ['the interpreter', interpreter],
+    ['the interpreter', interpreterExecutor],
     ['ONNX Runtime', onnxRuntime],
   ] as const)('gives any value that is asked for, run after run: %s', async (_, executor) => {
     const graph = program([1, 4], (b, x) => {

@@ -1,7 +1,8 @@
 /** The executor the compiler works with: ONNX Runtime, and the interpreter for a program that ONNX Runtime does not take. */
 import { QcError } from '../../ir/index.ts';
+import { interpreterExecutor } from '../../passes/interpreter-executor.ts';
 import type { Executor, PassContext } from '../../passes/index.ts';
-import { interpreter } from './interpreter.ts';
+
 import { onnxRuntime } from './onnxruntime.ts';
 
 /** `report` hears once, as a note, when the slow way is taken. */
@@ -18,7 +19,7 @@ export function quickExecutor(report: PassContext['report']): Executor {
           message: 'the float program runs in the interpreter, which is slow',
           notes: [error.message],
         });
-        return interpreter.prepare(graph, wanted);
+        return interpreterExecutor.prepare(graph, wanted);
       }
     },
   };

@@ -2,7 +2,6 @@
 import { QcError } from '../../ir/index.ts';
 import { interpreterExecutor } from '../../passes/interpreter-executor.ts';
 import type { Executor, PassContext } from '../../passes/index.ts';
-
 import { onnxRuntime } from './onnxruntime.ts';
 
 /** `report` hears once, as a note, when the slow way is taken. */

@@ -6,6 +6,7 @@ import { assignBits } from './assign-bits.ts';
 import { boundAccumulators } from './bound-accumulators.ts';
 import { calibrate } from './calibrate.ts';
 import { canonicalize } from './canonicalize.ts';
+import { correctStatistics } from './correct-statistics.ts';
 import { eliminateCommon } from './eliminate-common.ts';
 import { eliminateDead } from './eliminate-dead.ts';
 import { foldBatchnorm } from './fold-batchnorm.ts';
@@ -14,6 +15,7 @@ import { insertQuantizers } from './insert-quantizers.ts';
 import { lowerToInteger } from './lower-to-integer.ts';
 import type { Pass } from './pass.ts';
 import { type PassRegistry, registryOf } from './registry.ts';
+import { roundGptq } from './round-gptq.ts';
 
 /** Every pass of the compiler, in the order a program usually meets them. */
 export const passes: readonly Pass[] = [
@@ -25,6 +27,8 @@ export const passes: readonly Pass[] = [
   calibrate,
   assignBits,
   insertQuantizers,
+  roundGptq,
+  correctStatistics,
   lowerToInteger,
   boundAccumulators,
 ];

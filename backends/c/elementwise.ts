@@ -2,14 +2,7 @@
  * The elementwise half of a step: what happens to each element of the anchor's result while it is in a register. One table says how each op
  * reads; the compiler names an op that is missing from it.
  */
-import {
-  clampOf,
-  isQuantized,
-  type Node,
-  storageRange,
-  type Tensor,
-  type TensorType,
-} from '../../ir/index.ts';
+import { clampOf, isQuantized, type Node, storageRange, type TensorType } from '../../ir/index.ts';
 import { add, type Expression, i32, invoke, type KernelArray, load, mul, sub } from '../kernel/index.ts';
 import { type elementwiseOps, type Step } from '../plan/index.ts';
 import { requantize } from './fixed-point.ts';
@@ -45,11 +38,30 @@ interface Lowering {
 
 const zeroPointOf = (type: TensorType): number => (isQuantized(type) ? type.element.zeroPoint : 0);
 
-function perChannel(writer: StepWriter, label: string, constant: Tensor): PerChannel {
-  const [first] = constant.data;
-  if (constant.data.every((value) => value === first)) return () => i32(first!);
-  const table: KernelArray = writer.table(label, 'i32', constant.data);
+function perChannel(writer: StepWriter, label: string, values: ArrayLike<number>): PerChannel {
+  const first = values[0]!;
+  if (Array.from(values).every((value) => value === first)) return () => i32(first);
+  const table: KernelArray = writer.table(label, 'i32', values);
   return (c) => load(table, c);
+}
+
+/**
+ * Multipliers and shifts that give the same results with one shift for all channels, which vector units prefer: with S the largest shift,
+ *
+ *     floor((a * m + 2^(s-1)) / 2^s) = floor((a * m * 2^(S-s) + 2^(S-1)) / 2^S)     for s >= 1
+ *
+ * The tables come back as they are where a shift is 0 (it rounds nothing) or a multiplier would leave 31 bits.
+ */
+function alignedShifts(
+  multipliers: ArrayLike<number>,
+  shifts: ArrayLike<number>,
+): { multipliers: readonly number[]; shifts: readonly number[] } {
+  const given = { multipliers: Array.from(multipliers), shifts: Array.from(shifts) };
+  const largest = Math.max(...given.shifts);
+  const raised = given.multipliers.map((multiplier, c) => multiplier * 2 ** (largest - given.shifts[c]!));
+  const fits =
+    given.shifts.every((shift) => shift >= 1) && raised.every((value) => Math.abs(value) < 2 ** 31);
+  return fits ? { multipliers: raised, shifts: [largest] } : given;
 }
 
 /** Labels of a step's tables are numbered only where the step has several of a kind. */
@@ -69,8 +81,12 @@ const lowerings = {
   requantize: {
     called: 'scaled',
     prepare: (writer, node, number) => {
-      const multiplier = perChannel(writer, numbered('multiplier', number), writer.operandConstant(node, 1)!);
-      const shift = perChannel(writer, numbered('shift', number), writer.operandConstant(node, 2)!);
+      const tables = alignedShifts(
+        writer.operandConstant(node, 1)!.data,
+        writer.operandConstant(node, 2)!.data,
+      );
+      const multiplier = perChannel(writer, numbered('multiplier', number), tables.multipliers);
+      const shift = perChannel(writer, numbered('shift', number), tables.shifts);
       const from = zeroPointOf(writer.typeOf(node.operands[0]!));
       const to = zeroPointOf(node.result.type);
       const [lowest, highest] = clampOf(node.attributes, node.result.type);
@@ -89,8 +105,8 @@ const lowerings = {
   affine: {
     called: 'mapped',
     prepare: (writer, node, number) => {
-      const gain = perChannel(writer, numbered('gain', number), writer.operandConstant(node, 1)!);
-      const shift = perChannel(writer, numbered('offset', number), writer.operandConstant(node, 2)!);
+      const gain = perChannel(writer, numbered('gain', number), writer.operandConstant(node, 1)!.data);
+      const shift = perChannel(writer, numbered('offset', number), writer.operandConstant(node, 2)!.data);
       const from = zeroPointOf(writer.typeOf(node.operands[0]!));
       return (c, [x]) => add(mul(gain(c), sub(x!, from)), shift(c));
     },

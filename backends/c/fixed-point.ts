@@ -23,7 +23,7 @@ import {
   sub,
 } from '../kernel/index.ts';
 
-/** The 64-bit product keeps every bit; `shift` is 0 to 46 and `multiplier` has 15 bits, so nothing overflows. */
+/** The 64-bit product keeps every bit: `shift` is 0 to 46 and `multiplier` has 31 bits at most (15 before shifts are aligned). */
 export const requantize = pureFunction(
   'requantize',
   {

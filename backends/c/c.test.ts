@@ -240,6 +240,18 @@ describe('the artifact', () => {
     await expect(async () => c.emit(b.finish([x]), { name: 'net' })).rejects.toThrow('error[c/port-type]');
   });
 
+  it('refuses constants where values are read or returned', async () => {
+    const b = new GraphBuilder('constant');
+    const x = b.input('x', f32([1, 2]));
+    const k = b.constant('k', tensor(f32([1, 2]), [1, 2]));
+    const quantized = b.add('quantize', [k], {}, { element: perTensor('u8', 1) });
+    const real = b.add('dequantize', [quantized]);
+    await expect(async () => c.emit(b.finish([real, x]), { name: 'net' })).rejects.toThrow(
+      'error[c/constant]',
+    );
+    await expect(async () => c.emit(b.finish([k, x]), { name: 'net' })).rejects.toThrow('error[c/constant]');
+  });
+
   it.each(['NCHW', 'NHWC'] as const)('reads an image of bytes for an input in %s', async (layout) => {
     const b = new GraphBuilder('image');
     const shape = layout === 'NCHW' ? [2, 3, 4, 5] : [2, 4, 5, 3];

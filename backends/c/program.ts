@@ -76,6 +76,12 @@ export function planProgram(graph: Graph, taken: readonly string[], image?: Imag
     'input',
     types,
   );
+  const constant = graph.outputs.find((name) => graph.constants.has(name));
+  if (constant !== undefined) {
+    fail('c/constant', `output ${JSON.stringify(constant)} of the program is a constant`, {
+      help: 'a model that computes nothing needs no artifact: return a value that depends on an input',
+    });
+  }
   const outputs = ports(graph.outputs, 'output', types);
   const copies = outputs.flatMap((to, i) => {
     const from = [...inputs, ...outputs.slice(0, i)].find(({ name }) => name === to.name);

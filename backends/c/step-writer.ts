@@ -3,7 +3,7 @@
  * function; beside it stands the argument that the run function will pass: a stored value, packed weights, or scratch memory. The
  * function itself knows no address, so each can be read, and evaluated, alone.
  */
-import type { Graph, Node, Storage, Tensor, TensorType } from '../../ir/index.ts';
+import { fail, type Graph, type Node, type Storage, type Tensor, type TensorType } from '../../ir/index.ts';
 import type { StoredLayout } from '../../runtime/manifest.ts';
 import {
   Block,
@@ -106,6 +106,11 @@ export class StepWriter {
   #value(name: string, label: string, access: 'read' | 'read_write'): KernelArray {
     const known = this.#values.get(name);
     if (known !== undefined) return known;
+    if (this.constant(name) !== undefined) {
+      fail('c/constant', `${JSON.stringify(name)} is a constant where C reads a tensor`, {
+        help: 'run fold-constants before emitting',
+      });
+    }
     const array = storageArray(label, elementOf(this.typeOf(name).element.storage), access);
     this.#values.set(name, array);
     this.#parameters.push({ array, argument: { kind: 'value', name } });

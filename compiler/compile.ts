@@ -6,6 +6,7 @@
  * Law: equal programs, options and samples give equal bytes. No clock, no machine and no random number without a seed gets in.
  */
 import type { EmittedFile, EmitOptions } from '../backends/backend.ts';
+import type { RuntimeModule } from '../backends/wgsl/index.ts';
 import { type Diagnostic, fail, formatType, type Graph, isF32, type Level, levels } from '../ir/index.ts';
 import {
   createPassRegistry,
@@ -61,6 +62,8 @@ export interface CompileOptions extends PipelineOptions {
   readonly passes?: PassRegistry;
   /** What runs the float program. Default: ONNX Runtime, the interpreter where that refuses. */
   readonly executor?: Executor;
+  /** The module that a WGSL artifact is loaded with, as text: it ships inside. Without it the artifact has none of its own. */
+  readonly runtimeModule?: RuntimeModule;
   /** Of whatever is drawn. */
   readonly seed?: number;
   readonly report?: PassContext['report'];
@@ -120,7 +123,11 @@ export async function compile(graph: Graph, options: CompileOptions): Promise<Co
     );
   }
 
-  const emission = await target.emit(program, { name, ...imageEntry(graph, options.preprocess) });
+  const emission = await target.emit(program, {
+    name,
+    ...imageEntry(graph, options.preprocess),
+    ...(options.runtimeModule === undefined ? {} : { runtime: options.runtimeModule }),
+  });
   const layers = layerBitsOf(program);
   const reference: readonly EmittedFile[] =
     target.name === 'qir' ? [] : programFiles(program, referenceFolder);

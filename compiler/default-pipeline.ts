@@ -23,9 +23,15 @@ export interface BitsOptions {
 export interface PipelineOptions extends BitsOptions {
   /** minmax, percentile, mse (the default) or entropy. */
   readonly calibrationMethod?: string;
+  /** How weights are rounded. Default: nearest. */
+  readonly round?: Rounding;
 }
 
 export const defaultCalibrationMethod = 'mse';
+
+/** `nearest` to the weight, or `gptq`: for what the layer makes of its quantized inputs. */
+export const roundings = ['nearest', 'gptq'] as const;
+export type Rounding = (typeof roundings)[number];
 
 /** The step that notes the bits of each layer. Options left out stay out of the canonical string. */
 export function assignBitsStep({ bits, precision, layerBits }: BitsOptions): PipelineStep {
@@ -47,6 +53,8 @@ export function defaultPipeline(from: Level, to: Level, options: PipelineOptions
     assignBitsStep(options),
     { kind: 'pass', name: 'calibrate', options: { method } },
     { kind: 'pass', name: 'insert-quantizers', options: {} },
+    // These compare with the float program, whose weights are there until what nothing reads is eliminated.
+    ...parsePipeline(options.round === 'gptq' ? 'round-gptq,correct-statistics' : 'correct-statistics'),
     ...parsePipeline('eliminate-dead'),
   ];
   const toInteger = parsePipeline('lower-to-integer,bound-accumulators,eliminate-dead');

@@ -6,6 +6,7 @@ import { elementCount, f32, fail, type Graph, isF32, type Tensor, type Value } f
 import type { Samples } from '../passes/index.ts';
 import type { Batch, Dataset } from './data/batches.ts';
 import { generatedInputs } from './data/generated-inputs.ts';
+import { imageLayouts } from './data/image-input.ts';
 import { inputBounds, type Preprocess } from './data/preprocess.ts';
 
 /** The batch as the one input of a program whose shape is `shape`. */
@@ -64,8 +65,12 @@ export function generatedSamples(
   const datasets = graph.inputs.map(({ type: { shape } }, i) =>
     generatedInputs(preprocess, shape, count * shape[0]!, { seed: seed + i, batch: shape[0]! }),
   );
+  const [only] = graph.inputs;
+  const image = graph.inputs.length === 1 && imageLayouts(only!.type.shape).length > 0;
+  const { min, max } = inputBounds(preprocess);
   return {
     count,
+    ...(image ? { bounds: [min, max] as const } : {}),
     description: `${count} generated inputs (seed ${seed})`,
     async *read() {
       const readers = datasets.map((dataset): AsyncIterator<Batch> => dataset[Symbol.asyncIterator]());

@@ -2,9 +2,10 @@
  * What can be compiled to: one row a target. `qir` and `onnx` write a program of some level down; the others emit code for the integer level.
  * A target that is planned says so in its row, and asking for it is an error that repeats it.
  */
-import type { Backend, Emission, EmitOptions } from '../backends/backend.ts';
+import type { Backend, Emission } from '../backends/backend.ts';
 import { c } from '../backends/c/index.ts';
 import { emitOnnx } from '../backends/onnx/index.ts';
+import { wgsl, type WgslOptions } from '../backends/wgsl/index.ts';
 import { bitWidth, fail, type Graph, type Level } from '../ir/index.ts';
 import { nearestName } from '../passes/index.ts';
 import { programFiles } from './artifact/artifact.ts';
@@ -13,16 +14,19 @@ import { encodeModel } from './onnx/encode.ts';
 export const targetNames = ['c', 'wgsl', 'qir', 'onnx', 'tfjs'] as const;
 export type TargetName = (typeof targetNames)[number];
 
+/** What targets are told: what all are, and what only one asks for. */
+export type TargetOptions = WgslOptions;
+
 export interface Target {
   readonly name: TargetName;
   /** One sentence, shown by `qc compile --help`. */
   readonly summary: string;
   /** Level of the program it takes; the first unless the user says otherwise. */
   readonly levels: readonly Level[];
-  readonly emit: (graph: Graph, options: EmitOptions) => Emission | Promise<Emission>;
+  readonly emit: (graph: Graph, options: TargetOptions) => Emission | Promise<Emission>;
 }
 
-function ofBackend(backend: Backend): Target {
+function ofBackend(backend: Backend<TargetOptions>): Target {
   return {
     name: backend.name as TargetName,
     summary: backend.summary,
@@ -57,7 +61,7 @@ const onnx: Target = {
 
 const targets: Readonly<Record<TargetName, Target | string>> = {
   c: ofBackend(c),
-  wgsl: 'the wgsl target is not built yet',
+  wgsl: ofBackend(wgsl),
   qir,
   onnx,
   tfjs: 'the tfjs target, a training graph in TypeScript, is not built yet',

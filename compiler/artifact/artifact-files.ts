@@ -19,7 +19,13 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fail, type Graph } from '../../ir/index.ts';
 import { parseGraph } from '../../ir/text/index.ts';
 import type { Manifest } from '../../runtime/manifest.ts';
-import { type ArtifactFile, manifestFormat, manifestName, programRoles } from './artifact.ts';
+import {
+  type ArtifactFile,
+  manifestFormat,
+  manifestName,
+  programRoles,
+  referenceFolder,
+} from './artifact.ts';
 import { sha256 } from './checksum.ts';
 import { parseManifest } from './manifest-schema.ts';
 
@@ -157,7 +163,7 @@ export async function readArtifact(folder: string): Promise<Artifact> {
   // The program may have been left out of what was shipped; whoever asks for it hears of that.
   const programs: readonly string[] = Object.values(programRoles);
   for (const { name, role } of manifest.files) if (!programs.includes(role)) await read(name);
-  return { folder: home, manifest, read, program: async () => readProgram(manifest, read, label) };
+  return { folder: home, manifest, read, program: async () => readProgram(home, manifest, read) };
 }
 
 async function readListed(home: string, listed: Manifest['files'][number]): Promise<Uint8Array> {
@@ -176,15 +182,21 @@ async function readListed(home: string, listed: Manifest['files'][number]): Prom
 }
 
 async function readProgram(
+  home: string,
   manifest: Manifest,
   read: (name: string) => Promise<Uint8Array>,
-  label: string,
 ): Promise<Graph> {
   const text = manifest.files.find(({ role }) => role === programRoles.text);
-  if (text === undefined) {
-    return fail('artifact/no-program', `${label} does not hold the program it implements`, {
-      help: 'the folder reference/ was left out; compile the model again',
-    });
+  const present =
+    text !== undefined && (await lstat(join(home, text.name)).catch(() => undefined)) !== undefined;
+  if (!present) {
+    return fail(
+      'artifact/no-program',
+      `${JSON.stringify(home)} does not hold the program that it implements`,
+      {
+        help: `the folder ${referenceFolder}/ was left out; compile the model again`,
+      },
+    );
   }
   const blobs = new Map<string, Uint8Array>();
   for (const { name, role } of manifest.files) {

@@ -2,6 +2,7 @@
 import { fail } from '../../ir/index.ts';
 import type { Artifact } from '../artifact/artifact-files.ts';
 import { openCRunner } from '../runners/node-c.ts';
+import { openWgslRunner } from '../runners/node-wgsl.ts';
 import { referenceRunner } from '../runners/reference.ts';
 import type { Runner } from '../runners/runner.ts';
 
@@ -15,6 +16,7 @@ type Open = (artifact: Artifact, options: Partial<RunnerOptions>) => Promise<Run
 
 const runners: Readonly<Record<string, Open>> = {
   c: async (artifact) => openCRunner(artifact),
+  wgsl: async (artifact, { adapter }) => openWgslRunner(artifact, adapter === undefined ? {} : { adapter }),
   qir: async (artifact) => referenceRunner(await artifact.program()),
   onnx: async (artifact) => referenceRunner(await artifact.program()),
 };

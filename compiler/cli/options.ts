@@ -126,7 +126,7 @@ export function runnerOptions(command: Command): Command {
     .option('--threads <n>', 'threads of a C artifact', integerArgument(1), 1)
     .option(
       '--adapter <name>',
-      'WebGPU adapter of a WGSL artifact, by a part of its name: lavapipe, swiftshader',
+      'WebGPU adapter of a WGSL artifact: lavapipe, swiftshader, or the path of a Vulkan driver manifest',
     );
 }
 

@@ -9,9 +9,12 @@ import { readClassNames } from '../../data/class-names.ts';
 import { openDataset } from '../../data/dataset.ts';
 import { loadPreprocess } from '../../data/load-preprocess.ts';
 import type { Preprocess } from '../../data/preprocess.ts';
+import { type Rounding, roundings } from '../../default-pipeline.ts';
 import { onlyInput, samplesOf } from '../../samples.ts';
 import { builtTargets, targetNames, targetOf } from '../../targets.ts';
 import { repeatedArgument } from '../arguments.ts';
+import type { RuntimeModule } from '../../../backends/wgsl/index.ts';
+import { runtimeModule } from '../runtime-module.ts';
 import type { CommonOptions, Host, Outcome } from '../host.ts';
 import { layerTable } from '../layer-table.ts';
 import { loadModel, type OnnxFile, type QirFile } from '../model.ts';
@@ -45,7 +48,7 @@ type Options = CommonOptions &
     readonly classNames?: string;
     readonly exclude?: readonly string[];
     readonly isa: string;
-    readonly round: string;
+    readonly round: Rounding;
     readonly level?: Level;
   };
 
@@ -88,8 +91,11 @@ export function declareCompile(program: Command, host: Host): void {
   );
   preprocessOption(calibrationOptions(command))
     .addOption(
-      new Option('--round <how>', 'rounding of weights: nearest, gptq (not built yet)')
-        .choices(['nearest', 'gptq'])
+      new Option(
+        '--round <how>',
+        'rounding of weights: to the nearest, or gptq, for what each layer makes (slower)',
+      )
+        .choices(roundings)
         .default('nearest'),
     )
     .option('--isa <list>', 'instruction sets of C code: auto, scalar; others are not built yet', 'auto')
@@ -123,16 +129,28 @@ async function compile(terminal: Terminal, options: Options, path: string): Prom
     ...compileOptions(options, terminal),
     ...(preprocess === undefined ? {} : { preprocess }),
     ...(samples === undefined ? {} : { samples }),
+    ...(options.target === 'wgsl' ? runtimeOption(await runtimeModule(), terminal) : {}),
     ...(classNames === undefined ? {} : { classNames }),
   });
   await writeArtifact(out, compilation.files);
   return outcome(compilation, out, performance.now() - started, terminal);
 }
 
-function refuseUnbuilt({ round, isa }: Options): void {
-  if (round === 'gptq') {
-    fail('cli/not-built', '--round gptq is not built yet', { help: 'weights are rounded to nearest' });
-  }
+function runtimeOption(
+  found: RuntimeModule | undefined,
+  terminal: Terminal,
+): Pick<CompileOptions, 'runtimeModule'> {
+  if (found !== undefined) return { runtimeModule: found };
+  terminal.report({
+    code: 'cli/no-runtime-module',
+    severity: 'warning',
+    message: 'the artifact has no module to be loaded with: the runtime of this package is not built',
+    help: 'npm run build, then compile again; qc run, eval, verify and bench work without it',
+  });
+  return {};
+}
+
+function refuseUnbuilt({ isa }: Options): void {
   const unknown = isa.split(',').find((name) => name !== 'auto' && name !== 'scalar');
   if (unknown !== undefined) {
     fail('cli/not-built', `--isa ${unknown} is not built yet`, {
@@ -142,10 +160,21 @@ function refuseUnbuilt({ round, isa }: Options): void {
 }
 
 function compileOptions(options: Options, terminal: Terminal): CompileOptions {
-  const { target, name, calibMethod, level, exclude, passPipeline, printIrAfter: printed, seed } = options;
+  const {
+    target,
+    name,
+    calibMethod,
+    level,
+    exclude,
+    passPipeline,
+    printIrAfter: printed,
+    round,
+    seed,
+  } = options;
   return {
     target,
     seed,
+    round,
     ...(exclude === undefined ? {} : { exclude }),
     ...bitsOf(options),
     ...(name === undefined ? {} : { name }),

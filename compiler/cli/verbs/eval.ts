@@ -69,15 +69,20 @@ async function evaluateModel(terminal: Terminal, options: Options, path: string)
     const others = other === undefined ? undefined : evaluate(other, otherDataset!);
     let done = 0;
     const started = performance.now();
-    for await (const { logits, label } of evaluate(subject, dataset!)) {
-      const reference = await others?.next();
-      if (label !== undefined) accuracy.add(logits, label);
-      if (reference?.value !== undefined) {
-        comparison.add(reference.value.logits, logits);
-        if (label !== undefined) otherAccuracy.add(reference.value.logits, label);
+    try {
+      for await (const { logits, label } of evaluate(subject, dataset!)) {
+        const reference = await others?.next();
+        if (label !== undefined) accuracy.add(logits, label);
+        if (reference?.value !== undefined) {
+          comparison.add(reference.value.logits, logits);
+          if (label !== undefined) otherAccuracy.add(reference.value.logits, label);
+        }
+        done += 1;
+        terminal.progress('evaluating', done, dataset!.length);
       }
-      done += 1;
-      terminal.progress('evaluating', done, dataset!.length);
+    } finally {
+      // The other stream was asked for as many samples as this one and does not know that it has ended.
+      await others?.return(undefined);
     }
     return outcome({
       n: done,

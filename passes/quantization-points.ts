@@ -7,11 +7,12 @@
  *      the stream, in 8 bits. A value read both ways is stored twice, both from one accumulator: this is what lets convolutions
  *      be 4-bit while the residual stream stays at 8.
  *   3. A value that only one clamp or one addition reads flows on in the accumulator and is never stored. Of two convolutions that
- *      meet in an addition, the later one flows into it and the earlier one is stored, as the shortcut.
+ *      meet in an addition, the one that multiplies more flows into it and the other is stored, as the shortcut: a block's main branch
+ *      is never materialised, its projection is.
  *   4. An op that only moves or selects elements (max pool, reshape, concat) keeps the quantization of what it reads, which
  *      is the widest that any reader of its result asks for.
  */
-import { type Graph, type Node, opOf, producersOf, usersOf } from '../ir/index.ts';
+import { elementCount, type Graph, type Node, opOf, producersOf, usersOf } from '../ir/index.ts';
 
 export const streamBits = 8;
 
@@ -62,6 +63,14 @@ export function quantizationPoints(graph: Graph): QuantizationPoints {
     );
   };
 
+  /** Multiplications behind one element of an accumulator. */
+  const work = (value: string): number => {
+    const maker = makers.get(value);
+    const weight =
+      opOf(maker?.op ?? 'add').traits.layer === true ? graph.constants.get(maker!.operands[1]!) : undefined;
+    return weight === undefined ? 0 : elementCount(weight.type.shape.slice(1));
+  };
+
   // Backwards, so that every reader has spoken before its operand is decided.
   for (let i = graph.nodes.length - 1; i >= 0; i--) {
     const node = graph.nodes[i]!;
@@ -87,7 +96,7 @@ export function quantizationPoints(graph: Graph): QuantizationPoints {
     } else if ((node.op === 'add' || node.op === 'sub') && node.operands[0] !== node.operands[1]) {
       const flowing = node.operands
         .filter(canFlow)
-        .sort((a, b) => order.get(b)! - order.get(a)!)
+        .sort((a, b) => work(b) - work(a) || order.get(b)! - order.get(a)!)
         .at(0);
       for (const [index, x] of node.operands.entries()) {
         if (x === flowing) reasons.set(x, `flows into ${label} in the accumulator`);

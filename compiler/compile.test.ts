@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { resnet } from '../fixtures/models/resnet.ts';
 import { type Diagnostic, type Graph, interpret, zeros } from '../ir/index.ts';
@@ -89,6 +90,22 @@ describe('compile', () => {
     }
     for (const input of inputs)
       expect(interpret(again.program, [input])[0]!.data).toEqual(interpret(direct.program, [input])[0]!.data);
+  });
+
+  it('quantizes anew a model whose weights alone are integers', async () => {
+    const file = new URL('../fixtures/export/onnx-int4-weights.onnx', import.meta.url);
+    const { graph: stored, level } = await importOnnx(await readFile(file));
+    expect(level).toBe('quantized');
+    const { manifest, diagnostics } = await compiled({ target: 'c', bits: 4 }, stored);
+    expect(diagnostics.map(({ code }) => code)).toContain('compile/weights-only');
+    expect(manifest.layers[1]).toMatchObject({ weight_bits: 4, activation_bits: 4 });
+  });
+
+  it('says how near to float the result is', async () => {
+    const { health } = await compiled({ target: 'qir', bits: 8 });
+    expect(health?.samples).toBe(32);
+    expect(health?.sqnr_db).toBeGreaterThan(20);
+    expect((await compiled({ target: 'qir', level: 'float' })).health).toBeUndefined();
   });
 
   it('runs a pass of the user in a pipeline of the user', async () => {

@@ -38,6 +38,8 @@ import {
   type PipelineOptions,
 } from './default-pipeline.ts';
 import { quickExecutor } from './executor/quick.ts';
+import { hasIntegerWeightsOnly, multiplyOutWeights } from './float-program.ts';
+import { checkHealth, type Health, healthWarning } from './health.ts';
 import { type LayerBits, layerBitsOf } from './layer-bits.ts';
 import { generatedSamples } from './samples.ts';
 import { type Target, targetOf } from './targets.ts';
@@ -80,27 +82,37 @@ export interface Compilation {
   /** What was emitted. */
   readonly program: Graph;
   readonly layers: readonly LayerBits[];
+  /** The quantized program next to the float one, where this compilation quantized. */
+  readonly health?: Health;
   /** Warnings and notes, in the order they came. Each was also given to `report`. */
   readonly diagnostics: readonly Diagnostic[];
 }
 
 /** Compiles a program of any level. Throws a QcError for whatever a user can change. */
-export async function compile(graph: Graph, options: CompileOptions): Promise<Compilation> {
+export async function compile(given: Graph, options: CompileOptions): Promise<Compilation> {
   const target = targetOf(options.target);
   const name = checkName(options.name ?? 'model');
   const level = targetLevel(target, options.level);
   refuseExclusions(target, options.exclude ?? []);
-  checkPorts(graph);
+  checkPorts(given);
 
   const diagnostics: Diagnostic[] = [];
   const report = (diagnostic: Diagnostic): void => {
     diagnostics.push(diagnostic);
     options.report?.(diagnostic);
   };
+  const graph = hasIntegerWeightsOnly(given) ? multiplyOutWeights(given) : given;
+  if (graph !== given) {
+    report({
+      code: 'compile/weights-only',
+      severity: 'note',
+      message: 'the weights of the model are integers, its activations are not: it is quantized anew',
+    });
+  }
   const from = levelOf(graph);
   if (from === undefined) throw new Error('the program does not verify at any level');
   const pipeline = pipelineOf(options, from, level);
-  warnUnused(from, options, report);
+  if (from !== 'float') warnUnused(options, report);
 
   const samples = calibrates(pipeline) ? (options.samples ?? drawSamples(graph, options, report)) : undefined;
   const context: PassContext = {
@@ -111,7 +123,15 @@ export async function compile(graph: Graph, options: CompileOptions): Promise<Co
     progress: options.progress ?? ignore,
   };
   const registry = options.passes ?? createPassRegistry();
-  const program = await runPipeline(graph, pipeline, registry, context, options.run);
+  // The program that quantization made, where the pipeline has such a moment.
+  let quantized: Graph | undefined;
+  const program = await runPipeline(graph, pipeline, registry, context, {
+    ...options.run,
+    afterPass: (pass) => {
+      if (pass.pass === 'lower-to-integer') quantized = pass.before;
+      options.run?.afterPass?.(pass);
+    },
+  });
   const reached = levelOf(program);
   if (reached === undefined || !target.levels.includes(reached)) {
     fail(
@@ -122,6 +142,14 @@ export async function compile(graph: Graph, options: CompileOptions): Promise<Co
       },
     );
   }
+
+  quantized ??= reached === 'quantized' ? program : undefined;
+  const health =
+    samples === undefined || quantized === undefined
+      ? undefined
+      : await checkHealth(graph, quantized, samples, context);
+  const warning = health === undefined ? undefined : healthWarning(health);
+  if (warning !== undefined) report(warning);
 
   const emission = await target.emit(program, {
     name,
@@ -149,7 +177,7 @@ export async function compile(graph: Graph, options: CompileOptions): Promise<Co
     files: listed,
     ...(emission.program === undefined ? {} : { program: emission.program }),
   }));
-  return { manifest, files, program, layers, diagnostics };
+  return { manifest, files, program, layers, diagnostics, ...(health === undefined ? {} : { health }) };
 }
 
 const ignore = (): void => undefined;
@@ -211,8 +239,7 @@ function pipelineOf(options: CompileOptions, from: Level, to: Level): Pipeline {
   return pipeline ?? defaultPipeline(from, to, options);
 }
 
-function warnUnused(from: Level, options: CompileOptions, report: PassContext['report']): void {
-  if (from === 'float') return;
+function warnUnused(options: CompileOptions, report: PassContext['report']): void {
   const given = [options.bits, options.precision, options.layerBits].some((option) => option !== undefined);
   if (given || options.samples !== undefined) {
     report({

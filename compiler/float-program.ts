@@ -1,5 +1,8 @@
-/** A float program as the compiler will treat it: in one form, batch norms folded, and, if asked, with bits noted on its layers. */
-import type { Graph } from '../ir/index.ts';
+/**
+ * Float programs as the compiler treats them: in one form, batch norms folded, and, if asked, with bits noted on their layers. A model whose
+ * weights alone are integers (4-bit weights to save space, say) is one of them once its weights are multiplied out.
+ */
+import { evaluateNode, type Graph, isQuantized } from '../ir/index.ts';
 import {
   createPassRegistry,
   floatPipeline,
@@ -7,6 +10,7 @@ import {
   levelOf,
   parsePipeline,
   type PassContext,
+  rebuild,
   runPipeline,
 } from '../passes/index.ts';
 import { assignBitsStep, type BitsOptions } from './default-pipeline.ts';
@@ -35,4 +39,27 @@ export async function annotatedLayers(
   report?: PassContext['report'],
 ): Promise<LayerBits[]> {
   return layerBitsOf(await cleanFloat(graph, bits, report));
+}
+
+/** Whether dequantized constants are all that is quantized in a program. */
+export function hasIntegerWeightsOnly(graph: Graph): boolean {
+  const values = [...graph.inputs, ...graph.nodes.map(({ result }) => result)];
+  return (
+    !values.some(({ type }) => isQuantized(type)) &&
+    graph.nodes.some(({ op, operands }) => op === 'dequantize' && graph.constants.has(operands[0]!))
+  );
+}
+
+/** The same program with the real numbers that its integer weights stand for. */
+export function multiplyOutWeights(graph: Graph): Graph {
+  const real = rebuild(graph, (node, builder) => {
+    const weights = node.op === 'dequantize' ? builder.constantOf(node.operands[0]!) : undefined;
+    if (weights === undefined) return undefined;
+    return builder.constant(
+      node.result.name,
+      evaluateNode(node, [weights], (name) => builder.constantOf(name)),
+    );
+  });
+  const read = new Set([...real.nodes.flatMap(({ operands }) => operands), ...real.outputs]);
+  return { ...real, constants: new Map([...real.constants].filter(([name]) => read.has(name))) };
 }

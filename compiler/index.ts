@@ -29,6 +29,7 @@ export { parsePreprocess } from './data/preprocess-schema.ts';
 export { type BitsOptions, defaultPipeline, type PipelineOptions } from './default-pipeline.ts';
 export { onnxRuntime } from './executor/onnxruntime.ts';
 export { quickExecutor } from './executor/quick.ts';
+export { checkHealth, type Health } from './health.ts';
 export { annotatedLayers, cleanFloat } from './float-program.ts';
 export { type LayerBits, layerBitsOf, unquantizedBits } from './layer-bits.ts';
 export { Accuracy, argmax, Comparison, largest, quantile, rankOf } from './metrics.ts';

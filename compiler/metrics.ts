@@ -82,6 +82,10 @@ export class Comparison {
     }
   }
 
+  get samples(): number {
+    return this.#samples;
+  }
+
   /** Percent. */
   get agreement(): number {
     return percent(this.#agreeing, this.#samples);

@@ -226,7 +226,7 @@ async function calibrationSamples(
 }
 
 function outcome(
-  { manifest, layers, files }: Compilation,
+  { manifest, layers, files, health }: Compilation,
   out: string,
   milliseconds: number,
   terminal: Terminal,
@@ -246,6 +246,7 @@ function outcome(
       name: manifest.name,
       pipeline: manifest.pipeline,
       calibration,
+      health: health ?? null,
       milliseconds,
     },
     text: `${layerTable(layers, terminal.colours)}\n${facts([
@@ -254,6 +255,10 @@ function outcome(
       ['arena', bytesText(manifest.arena_bytes)],
       ['calibration', calibration === null ? 'none needed' : `${calibration.source}, ${calibration.method}`],
       ['preprocessing', preprocessName ?? 'none recorded'],
+      health && [
+        'next to float',
+        `${health.agreement.toFixed(0)} % agreement on ${health.samples} calibration inputs${health.sqnr_db === null ? '' : `, ${health.sqnr_db.toFixed(1)} dB`}`,
+      ],
       ['time', `${(milliseconds / 1000).toFixed(1)} s`],
       ['written', `${written.length} files in ${out}`],
     ])}`,

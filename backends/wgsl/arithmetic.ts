@@ -166,10 +166,10 @@ const fieldReaders = new Map(
       const parameters = bits === 16 ? ({ low: 'u32', high: 'u32' } as const) : ({ word: 'u32' } as const);
       const read = pureFunction(
         `unpack_${signed ? 'i' : 'u'}${bits}`,
-        { parameters: parameters as Readonly<Record<string, 'u32'>>, result: 'vec4i' },
+        { parameters, result: 'vec4i' },
         (b, words) => {
           const fields = lanes.map((lane) => {
-            const word = bits === 16 ? (lane < 2 ? words['low'] : words['high'])! : words['word']!;
+            const word = bits === 16 ? (lane < 2 ? words.low : words.high)! : words.word!;
             const offset = bits === 16 ? 16 * (lane % 2) : bits * lane;
             return bitcast('i32', extractBits(bitcast(type, word), u32(offset), u32(bits)));
           });

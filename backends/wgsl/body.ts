@@ -23,13 +23,14 @@ import {
   i32,
   invoke,
   type KernelArray,
+  type KernelFunction,
   mul,
   sub,
 } from '../kernel/index.ts';
 import type { elementwiseOps, Step } from '../plan/index.ts';
 import { neutralShift, requantizeForm } from './arithmetic.ts';
 import { type Granule, readQuads, type StoredArray, writeQuads } from './stored.ts';
-import { laneOf, type StepTables, type TableReader } from './tables.ts';
+import { type ChannelTable, laneOf, type StepTables, type TableReader } from './tables.ts';
 
 /** What every part of a step's kernel is written with. */
 export interface StepScope {
@@ -72,11 +73,6 @@ export const zeroPointOf = (type: TensorType): number => (isQuantized(type) ? ty
 export const tensorOperands = (node: Node): readonly string[] =>
   node.operands.slice(0, ['add', 'sub', 'mul'].includes(node.op) ? 2 : 1);
 
-/** The constants of a requantize, added to the tables once; applied to any number of quads. */
-export interface Rescaling {
-  apply(granule: Granule, j: number, quad: Expression): Expression;
-}
-
 class Body {
   readonly #scope: StepScope;
   readonly #prepared = new Map<Node, unknown>();
@@ -93,6 +89,52 @@ class Body {
 
   get scope(): StepScope {
     return this.#scope;
+  }
+}
+
+/** The tables of a requantize. */
+function rescaling(
+  body: Body,
+  node: Node,
+): { callee: KernelFunction; multiplier: ChannelTable; shift: ChannelTable } {
+  const { graph, tables, types } = body.scope;
+  return body.once(node, () => {
+    const { callee, multiplier, shift } = requantizeForm(
+      bitWidth(types.get(node.operands[0]!)!.element.storage),
+      bitWidth(node.result.type.element.storage),
+      constantOperand(graph, node, 1).data,
+      constantOperand(graph, node, 2).data,
+    );
+    return {
+      callee,
+      multiplier: tables.byChannel(multiplier, 0),
+      shift: tables.byChannel(shift, neutralShift),
+    };
+  });
+}
+
+/** The tables of an affine. */
+function gains(body: Body, node: Node): { gain: ChannelTable; shift: ChannelTable } {
+  const { graph, tables } = body.scope;
+  return body.once(node, () => ({
+    gain: tables.byChannel([...constantOperand(graph, node, 1).data], 0),
+    shift: tables.byChannel([...constantOperand(graph, node, 2).data], 0),
+  }));
+}
+
+function prepareTables(body: Body, node: Node, granule: Granule): void {
+  const { reader } = body.scope;
+  const read = (name: string, table: ChannelTable): void => {
+    for (let j = 0; j < granule.quads; j++) reader.quad(name, table, granule, j);
+  };
+  if (node.op === 'requantize') {
+    const { multiplier, shift } = rescaling(body, node);
+    read('multiplier', multiplier);
+    read('shift', shift);
+  } else if (node.op === 'affine') {
+    const { gain, shift } = gains(body, node);
+    read('gain', gain);
+    read('offset', shift);
   }
 }
 
@@ -126,22 +168,10 @@ export function saturated(
 
 const lowerings: Readonly<Record<ElementwiseOp, Lowering>> = {
   requantize: ({ body, node, granule, operands, types }) => {
-    const { graph, tables, reader } = body.scope;
+    const { reader } = body.scope;
     const from = types[0]!;
     const to = node.result.type;
-    const { callee, multiplier, shift } = body.once(node, () => {
-      const form = requantizeForm(
-        bitWidth(from.element.storage),
-        bitWidth(to.element.storage),
-        constantOperand(graph, node, 1).data,
-        constantOperand(graph, node, 2).data,
-      );
-      return {
-        callee: form.callee,
-        multiplier: tables.byChannel(form.multiplier, 0),
-        shift: tables.byChannel(form.shift, neutralShift),
-      };
-    });
+    const { callee, multiplier, shift } = rescaling(body, node);
     return operands[0]!.map((quad, j) => {
       const scaled = invoke(
         callee,
@@ -172,11 +202,8 @@ const lowerings: Readonly<Record<ElementwiseOp, Lowering>> = {
   mul: ({ operands, types }) =>
     operands[0]!.map((quad, j) => mul(centred(quad, types[0]!), centred(operands[1]![j]!, types[1]!))),
   affine: ({ body, node, granule, operands, types }) => {
-    const { graph, tables, reader } = body.scope;
-    const { gain, shift } = body.once(node, () => ({
-      gain: tables.byChannel([...constantOperand(graph, node, 1).data], 0),
-      shift: tables.byChannel([...constantOperand(graph, node, 2).data], 0),
-    }));
+    const { reader } = body.scope;
+    const { gain, shift } = gains(body, node);
     return operands[0]!.map((quad, j) =>
       add(
         mul(reader.quad('gain', gain, granule, j), centred(quad, types[0]!)),
@@ -194,6 +221,14 @@ export class StepEnd {
   constructor(scope: StepScope) {
     this.#scope = scope;
     this.#body = new Body(scope);
+  }
+
+  /**
+   * Reads the channel tables of the whole body, so that what comes after, in a loop perhaps, finds them in registers. All granules of an
+   * invocation have one run of channels.
+   */
+  prepare(granule: Granule): void {
+    for (const node of this.#scope.step.body) prepareTables(this.#body, node, granule);
   }
 
   /**

@@ -15,23 +15,26 @@ import {
   component,
   div,
   type Expression,
+  ge,
   i32,
   invoke,
   type KernelArray,
+  type KernelFunction,
   load,
   lt,
+  max,
   min,
   mul,
+  pureFunction,
   rem,
   select,
   sub,
   type Variable,
 } from '../kernel/index.ts';
-import { dotQuad, shiftQuad } from './arithmetic.ts';
+import { shiftQuad } from './arithmetic.ts';
 import { constantOperand, StepEnd, type StepScope, zeroPointOf } from './body.ts';
 import {
   activationFields,
-  activationPart,
   dotRows,
   type DotRows,
   flipped,
@@ -39,9 +42,9 @@ import {
   packDotWeights,
   packedWeightBits,
   replicated,
-  weightPart,
 } from './dot-layout.ts';
-import { storageOf, wordsPerPixel } from './stored.ts';
+import { dotFunction } from './dot-product.ts';
+import { type Granule, storageOf, wordsPerPixel } from './stored.ts';
 import type { ConvolutionTile } from './tile.ts';
 
 /** A convolution's geometry; a dense layer is one of 1x1 pixels. */
@@ -139,14 +142,6 @@ export function planConvolution(
   };
 }
 
-/** One output pixel of a tile: where its window begins. */
-interface TilePixel {
-  readonly number: Expression;
-  readonly image: Expression;
-  readonly top: Expression;
-  readonly left: Expression;
-}
-
 export interface ConvolutionArrays {
   readonly x: KernelArray;
   readonly weights: KernelArray;
@@ -155,51 +150,43 @@ export interface ConvolutionArrays {
   readonly run: Expression;
 }
 
-/** Writes the body of an invocation whose tile and run are inside. */
+/**
+ * Writes the body of an invocation whose tile and run are inside. The sums are variables while they grow, and an array when they are done: the
+ * end of a step is then a loop over the tile's pixels, and its text stands once.
+ */
 export function writeConvolution(scope: StepScope, plan: ConvolutionPlan, arrays: ConvolutionArrays): void {
   const { block: b, reader, tables } = scope;
   const { convolution, rows, tile } = plan;
-  const { batch, outputHeight, outputWidth } = convolution;
-  const pixelCount = batch * outputHeight * outputWidth;
+  const pixelCount = convolution.batch * convolution.outputHeight * convolution.outputWidth;
   const bias = tables.byChannel(plan.bias, 0);
   const first = b.let('first', mul(arrays.tile, tile.pixels));
   const cut = pixelCount % tile.pixels !== 0;
-  const numbers = Array.from({ length: tile.pixels }, (_, p) => {
+  const held = (p: number | Expression): Expression => {
     const number = add(first, p);
-    return b.let('pixel', cut && p > 0 ? min(number, pixelCount - 1) : number);
-  });
-  const granules = numbers.map((pixel) => ({ pixel, run: arrays.run, quads: rows.quads }));
-  const scale = 8 - rows.weightBits;
-  const sums = numbers.map((_, p) =>
-    Array.from({ length: rows.quads }, (__, j) =>
-      b.var('sum', scale === 0 ? reader.quad('bias', bias, granules[p]!, j) : compose('vec4i', i32(0))),
-    ),
+    return cut && p !== 0 ? min(number, pixelCount - 1) : number;
+  };
+  const sums = Array.from({ length: tile.pixels }, () =>
+    Array.from({ length: rows.quads }, () => b.var('sum', compose('vec4i', i32(0)))),
   );
-  writeTaps(b, plan, arrays, tilePixels(b, convolution, numbers), sums);
-  const end = new StepEnd(scope);
-  for (const [p, granule] of granules.entries()) {
-    const anchor = sums[p]!.map((sum, j) =>
-      scale === 0 ? sum : b.let('sum', add(shiftQuad(sum, scale), reader.quad('bias', bias, granule, j))),
-    );
-    const write = end.values(granule, anchor);
-    if (cut && p > 0) b.if(lt(add(first, p), pixelCount), write);
-    else write();
-  }
-}
+  const pixels = Array.from({ length: tile.pixels }, (_, p) => held(p));
+  writeTaps(b, plan, arrays, pixels, sums);
 
-function tilePixels(b: Block, c: Convolution, numbers: readonly Expression[]): TilePixel[] {
-  const area = c.outputHeight * c.outputWidth;
-  return numbers.map((number) => {
-    const image = c.batch === 1 ? i32(0) : area === 1 ? number : div(number, area);
-    const within = c.batch === 1 ? number : rem(number, area);
-    const row = div(within, c.outputWidth);
-    const column = rem(within, c.outputWidth);
-    return {
-      number,
-      image: mul(image, c.height),
-      top: b.let('top', sub(mul(row, c.strides[0]!), c.pads[0]!)),
-      left: b.let('left', sub(mul(column, c.strides[1]!), c.pads[1]!)),
-    };
+  const granuleOf = (pixel: Expression): Granule => ({ pixel, run: arrays.run, quads: rows.quads });
+  // Tables are read once, before the loop over pixels.
+  const biases = Array.from({ length: rows.quads }, (_, j) => reader.quad('bias', bias, granuleOf(first), j));
+  const end = new StepEnd(scope);
+  end.prepare(granuleOf(first));
+  const done = b.array('sums', 'vec4i', tile.pixels * rows.quads);
+  for (const [i, sum] of sums.flat().entries()) b.store(done, i, sum);
+  b.for('p', 0, tile.pixels, (p) => {
+    const granule = granuleOf(b.let('pixel', held(p)));
+    const anchor = biases.map((quad, j) => {
+      const sum = load(done, add(mul(p, rows.quads), j));
+      return b.let('sum', add(shiftQuad(sum, 8 - rows.weightBits), quad));
+    });
+    const write = end.values(granule, anchor);
+    if (cut) b.if(lt(add(first, p), pixelCount), write);
+    else write();
   });
 }
 
@@ -211,51 +198,64 @@ const inside = (index: Expression, extent: number): Expression => lt(bitcast('u3
 
 type Sums = readonly (readonly Variable[])[];
 
+/** Where the window of an output pixel begins: (row, column, first row of its image, 0). */
+function cornerFunction(c: Convolution): KernelFunction {
+  return pureFunction('corner', { parameters: { pixel: 'i32' }, result: 'vec4i' }, (b, { pixel }) => {
+    const area = c.outputHeight * c.outputWidth;
+    const image = c.batch === 1 ? i32(0) : area === 1 ? pixel : div(pixel, area);
+    const within = c.batch === 1 ? pixel : rem(pixel, area);
+    const top = sub(mul(div(within, c.outputWidth), c.strides[0]!), c.pads[0]!);
+    const left = sub(mul(rem(within, c.outputWidth), c.strides[1]!), c.pads[1]!);
+    b.return(compose('vec4i', top, left, mul(image, c.height), 0));
+  });
+}
+
+/** Index of the input pixel that tap (u, v) of a window reads; -1 in the padding. */
+function tapFunction(c: Convolution): KernelFunction {
+  return pureFunction(
+    'tap',
+    { parameters: { corner: 'vec4i', u: 'i32', v: 'i32' }, result: 'i32' },
+    (b, { corner, u, v }) => {
+      const y = b.let('y', add(component(corner, 0), mul(u, c.dilations[0]!)));
+      const x = b.let('x', add(component(corner, 1), mul(v, c.dilations[1]!)));
+      const index = add(mul(add(component(corner, 2), y), c.width), x);
+      const conditions = [
+        ...(c.pads[0] !== 0 || c.pads[2] !== 0 ? [inside(y, c.height)] : []),
+        ...(c.pads[1] !== 0 || c.pads[3] !== 0 ? [inside(x, c.width)] : []),
+      ];
+      b.return(select(and(...conditions), index, i32(-1)));
+    },
+  );
+}
+
 function writeTaps(
   b: Block,
   plan: ConvolutionPlan,
   arrays: ConvolutionArrays,
-  pixels: readonly TilePixel[],
+  pixels: readonly Expression[],
   sums: Sums,
 ): void {
   const { convolution: c, rows, vectors } = plan;
-  const [height, width] = c.kernel;
   const unit = vectors ? 4 : 1;
   const pitch = Math.ceil((c.channels * rows.fields.bits) / 32) / unit;
   const start = startOf(b, plan, arrays.run, unit);
-  const [checksRows, checksColumns] = [
-    c.pads[0] !== 0 || c.pads[2] !== 0,
-    c.pads[1] !== 0 || c.pads[3] !== 0,
-  ];
-  const offsetOf = (pixel: Expression): Expression => add(mul(pixel, pitch), start);
+  const rowOf = (pixel: Expression): Expression => add(mul(pixel, pitch), start);
   if (isPointwise(c)) {
-    const places = pixels.map(({ number }) => ({ at: b.let('at', offsetOf(number)), within: undefined }));
+    const places = pixels.map((pixel) => ({ at: b.let('at', rowOf(pixel)), within: undefined }));
     writeTap(b, plan, arrays, places, i32(0), sums);
     return;
   }
-  b.for('u', 0, height, (u) => {
-    const rowsOf = pixels.map(({ image, top }) => {
-      const y = b.let('y', add(top, mul(u, c.dilations[0]!)));
-      return {
-        base: b.let('base', mul(add(image, y), c.width)),
-        within: checksRows ? b.let('in_rows', inside(y, c.height)) : undefined,
-      };
-    });
-    b.for('v', 0, width, (v) => {
-      const places = pixels.map(({ left }, p) => {
-        const { base, within } = rowsOf[p]!;
-        const x = b.let('x', add(left, mul(v, c.dilations[1]!)));
-        const conditions = [
-          ...(within === undefined ? [] : [within]),
-          ...(checksColumns ? [inside(x, c.width)] : []),
-        ];
-        const offset = offsetOf(add(base, x));
-        if (conditions.length === 0) return { at: b.let('at', offset), within: undefined };
-        const both = b.let('within', and(...conditions));
-        return { at: b.let('at', select(both, offset, start)), within: both };
+  const [cornerOf, tapOf] = [cornerFunction(c), tapFunction(c)];
+  const padded = c.pads.some((pad) => pad !== 0);
+  const corners = pixels.map((pixel) => b.let('corner', invoke(cornerOf, pixel)));
+  b.for('u', 0, c.kernel[0], (u) => {
+    b.for('v', 0, c.kernel[1], (v) => {
+      const places = corners.map((corner) => {
+        const pixel = b.let('at', invoke(tapOf, corner, u, v));
+        if (!padded) return { at: rowOf(pixel), within: undefined };
+        return { at: rowOf(max(pixel, 0)), within: ge(pixel, 0) };
       });
-      const tap = add(mul(u, width), v);
-      writeTap(b, plan, arrays, places, tap, sums);
+      writeTap(b, plan, arrays, places, add(mul(u, c.kernel[1]), v), sums);
     });
   });
 }
@@ -339,23 +339,19 @@ function writeBlock(
   const loaded = places.map((place) =>
     vectors ? [read(place, from)] : Array.from({ length: words }, (_, word) => read(place, add(from, word))),
   );
-  const wordOf = (p: number, word: number): Expression =>
-    vectors ? component(loaded[p]![0]!, word as 0 | 1 | 2 | 3) : loaded[p]![word]!;
-  let packed: Expression[] = [];
-  for (let product = 0; product < words * fields.parts; product++) {
-    const part = product % partsOfWeight;
-    if (part === 0) {
-      const index = add(weightAt, (product / partsOfWeight) * runs * quads);
-      packed = Array.from({ length: quads }, (_, j) => b.let('w', load(weights, add(index, j))));
-    }
-    const word = Math.floor(product / fields.parts);
-    const factors = packed.map((quad) =>
-      weightBits === 8 ? quad : b.let('f', weightPart(weightBits, quad, part)),
+  const wordsOfUnit = vectors ? 4 : Math.max(1, partsOfWeight / fields.parts);
+  const weightsOfUnit = Math.max(1, (wordsOfUnit * fields.parts) / partsOfWeight);
+  for (let word = 0, weight = 0; word < words; word += wordsOfUnit, weight += weightsOfUnit) {
+    const count = Math.min(wordsOfUnit, words - word);
+    const multiply = dotFunction(fields, weightBits, count, weightsOfUnit, vectors);
+    const factors = Array.from({ length: quads }, (_, j) =>
+      Array.from({ length: weightsOfUnit }, (__, i) =>
+        b.let('w', load(weights, add(weightAt, (weight + i) * runs * quads + j))),
+      ),
     );
     for (const [p, tileSums] of sums.entries()) {
-      const piece = activationPart(fields, wordOf(p, word), product % fields.parts);
-      const bytes = quads > 1 && fields.parts > 1 ? b.let('e', piece) : piece;
-      for (const [j, sum] of tileSums.entries()) b.addTo(sum, invoke(dotQuad, bytes, factors[j]!));
+      const pieces = vectors ? loaded[p]! : loaded[p]!.slice(word, word + count);
+      for (const [j, sum] of tileSums.entries()) b.addTo(sum, invoke(multiply, ...pieces, ...factors[j]!));
     }
   }
 }

@@ -44,7 +44,9 @@ export async function openWgslRunner(artifact: WgslArtifact, options: NodeWgslOp
         wgslLanguageFeatures: gpu.wgslLanguageFeatures,
         ...(options.packedDot === undefined ? {} : { packedDot: options.packedDot }),
         deviceName: [description, architecture, vendor].find((text) => text !== '') ?? 'unnamed adapter',
-        release: gpu.close,
+        release: () => {
+          gpu.close();
+        },
       },
     );
   } catch (error) {

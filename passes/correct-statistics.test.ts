@@ -19,6 +19,7 @@ async function statistics(graph: Graph, context: PassContext): Promise<{ wanted:
   await walkLayers(graph, context, {
     label: 'looking',
     samples: 1000,
+    compensates: false,
     visit: (layer) => {
       const channels = layer.scales.data.length;
       const [targets, outputs] = [0, 1].map(() => Array.from({ length: channels }, (): number[] => []));
@@ -73,6 +74,13 @@ describe('correct-statistics', () => {
         }
       }
     }
+  });
+
+  it('leaves a program alone in which nothing is narrow', async () => {
+    const context = netContext(smoothSamples(4));
+    const wide = await quantizedNet('w8a8', context);
+    expect(await then(wide, 'correct-statistics', context)).toBe(wide);
+    expect(await then(wide, 'correct-statistics{below=9}', context)).not.toBe(wide);
   });
 
   it('leaves the step of a channel that never varies alone', async () => {

@@ -9,10 +9,12 @@
  * The mean alone would be worse than nothing: it undoes the shift that the shrinking came with. Layers are taken in program order, each
  * behind its corrected predecessors. A channel that hardly varies is only shifted, and a gain is bounded: beyond the bound the
  * channel is broken in a way that a gain does not mend.
+ *
+ * A program in which every layer multiplies `below` bits or more is left as it is: there is nothing to gain.
  */
-import { fail } from '../ir/index.ts';
+import { bitWidth, fail } from '../ir/index.ts';
 import { type LayerFacts, type LayerVisit, walkLayers } from './layer-walk/walk-layers.ts';
-import type { QuantizedLayer } from './layer-walk/quantized-layer.ts';
+import { type QuantizedLayer, quantizedLayersOf } from './layer-walk/quantized-layer.ts';
 import { definePass } from './pass.ts';
 
 /** A channel whose standard deviation is this small beside the layer's largest is noise. */
@@ -23,19 +25,28 @@ export const correctStatistics = definePass({
   summary: 'Match the mean and standard deviation of every channel of every layer to the float program.',
   options: {
     samples: { kind: 'int', summary: 'how many samples to look at', default: 128 },
+    below: {
+      kind: 'int',
+      summary: 'correct programs in which some layer multiplies fewer bits than this',
+      default: 8,
+    },
     largest_gain: { kind: 'float', summary: 'gains stay between 1 / this and this', default: 2 },
   },
   requires: 'quantized',
   ensures: 'quantized',
-  run: (graph, { samples, largest_gain: largestGain }, context) => {
+  run: (graph, { samples, below, largest_gain: largestGain }, context) => {
     if (!(largestGain >= 1)) {
       fail('correct-statistics/gain', `largest_gain is ${largestGain}, expected at least 1`, {
         help: 'try 2',
       });
     }
+    const narrow = ({ input, weights }: QuantizedLayer): boolean =>
+      Math.min(weights.bits, bitWidth(input.type.element.storage)) < below;
+    if (!quantizedLayersOf(graph, () => undefined).some(narrow)) return graph;
     return walkLayers(graph, context, {
       label: 'correcting',
       samples,
+      compensates: false,
       visit: (layer, facts) => visitOf(layer, facts, largestGain),
     });
   },

@@ -47,13 +47,14 @@ describe('round-gptq', () => {
     },
   );
 
-  it('makes the mean of each layer on its samples what it was in float', async () => {
+  it('gives each layer the mean that puts it, or the sum it goes into, right', async () => {
     const context = netContext(smoothSamples(12));
     const rounded = await quantizedNet('w4a4', context, ',round-gptq');
     const differences: number[] = [];
     await walkLayers(rounded, context, {
       label: 'looking',
       samples: 12,
+      compensates: true,
       visit: (layer) => {
         const channels = layer.scales.data.length;
         const sums = new Float64Array(channels);

@@ -39,6 +39,7 @@ export const roundGptq = definePass({
       return await walkLayers(graph, context, {
         label: 'rounding',
         samples,
+        compensates: true,
         visit: (layer, facts) =>
           layer.weights.bits < below ? visitOf(layer, facts, damping, products, context) : undefined,
       });

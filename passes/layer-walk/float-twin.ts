@@ -7,6 +7,11 @@
  *     %w = dequantize(@w.i4)                                   @w
  *     %y = conv2d(%x.u4.real, %w, @b.corrected)                y' = conv2d(x', @w, @b)
  *
+ * Where a layer's result is only added to a shortcut, float sum less quantized shortcut is what the layer should make: then the sum is
+ * right, although the shortcut is not. This is what keeps errors from adding up along a residual stream.
+ *
+ *     %s = add(%y, %x.u8.real)                                 s' = add(y', x')        y.goal = s' - %x.u8.real
+ *
  * The names of constants say what they were made from: `@w.i4` from `@w`, `@b.corrected` from `@b`.
  */
 import {
@@ -31,6 +36,8 @@ export interface JoinedProgram {
   readonly graph: Graph;
   /** Value of the quantized program -> the value that stands for it in float. */
   readonly twin: ReadonlyMap<string, string>;
+  /** Layer -> what it should make to put its sum right; only where the rest of the sum is known before the layer is. */
+  readonly goals: ReadonlyMap<string, string>;
 }
 
 /** Throws a QcError `float-twin/weights` where the float weights are no longer in the program. */
@@ -41,11 +48,48 @@ export function joinFloatTwin(graph: Graph): JoinedProgram {
   for (const input of graph.inputs) builder.addInput(input);
   // Every name of the program is taken before twins are named.
   const names = new Set(graph.nodes.map(({ result }) => result.name));
+  const goals = new Map<string, string>();
   for (const node of graph.nodes) {
     builder.addNode(node);
     twin.set(node.result.name, twinOf(node, graph, builder, twin, names));
+    if (node.op !== 'add') continue;
+    for (const [layer, shortcut] of summands(node, graph)) {
+      const goal = builder.add('sub', [twin.get(node.result.name)!, shortcut], {}, { name: `${layer}.goal` });
+      goals.set(layer, goal);
+    }
   }
-  return { graph: builder.finish(graph.outputs), twin };
+  return { graph: builder.finish(graph.outputs), twin, goals };
+}
+
+/** A layer that only this sum reads, with the other summand, if that one is computed before the layer. */
+function summands(sum: Node, graph: Graph): [layer: string, shortcut: string][] {
+  const order = new Map(graph.nodes.map(({ result }, i) => [result.name, i]));
+  const [a, b] = sum.operands as [string, string];
+  return (
+    [
+      [a, b],
+      [b, a],
+    ] as [string, string][]
+  ).filter(([layer, shortcut]) => {
+    const at = order.get(layer);
+    if (at === undefined || opOf(graph.nodes[at]!.op).traits.layer !== true) return false;
+    const readers = graph.nodes.filter(({ operands }) => operands.includes(layer));
+    return readers.length === 1 && computedBefore(shortcut, at, graph, order);
+  });
+}
+
+/** True for a value that needs nothing from position `end` on, wherever it stands itself. */
+function computedBefore(
+  name: string,
+  end: number,
+  graph: Graph,
+  order: ReadonlyMap<string, number>,
+): boolean {
+  const at = order.get(name);
+  if (at === undefined || at < end) return true;
+  const { op, operands } = graph.nodes[at]!;
+  const light = op === 'quantize' || op === 'dequantize';
+  return light && operands.every((operand) => computedBefore(operand, end, graph, order));
 }
 
 function twinOf(

@@ -43,6 +43,8 @@ export interface WalkOptions {
   readonly label: string;
   /** At most so many samples. */
   readonly samples: number;
+  /** Targets make up for the error of the shortcut that a layer's result is added to. */
+  readonly compensates: boolean;
   /** Undefined for a layer that is to be passed by. `bias` is what it adds now, `original` its float weights. */
   readonly visit: (layer: QuantizedLayer, facts: LayerFacts) => LayerVisit | undefined;
 }
@@ -67,7 +69,7 @@ export async function walkLayers(graph: Graph, context: PassContext, options: Wa
     context.explain(`%${node.result.name} keeps its weights: ${reason}`);
   });
   const separated = separateBiases(graph, layers);
-  const { graph: joined, twin } = joinFloatTwin(separated.graph);
+  const { graph: joined, twin, goals } = joinFloatTwin(separated.graph);
   const types = typesOf(joined);
   const constants = new Map(joined.constants);
   const sampleCount = Math.min(options.samples, samples.count);
@@ -89,12 +91,13 @@ export async function walkLayers(graph: Graph, context: PassContext, options: Wa
   for (const [step, { layer, visit }] of visits.entries()) {
     const { name } = layer.node.result;
     const target = twin.get(name)!;
+    const goal = (options.compensates ? goals.get(name) : undefined) ?? target;
     const done = new Set(joined.nodes.slice(0, order.get(name)).map(({ result }) => result.name));
     // The target is kept rather than made again, unless it is much larger than what it is made from.
     const source = joined.nodes[order.get(target)!]!.operands[0]!;
     if (size(target) <= 2 * size(source)) done.add(target);
     const cut = cutAfter(joined, done);
-    const wanted = new Set([...cut, layer.input.name, target, ...(visit.readsOutput ? [name] : [])]);
+    const wanted = new Set([...cut, layer.input.name, goal, ...(visit.readsOutput ? [name] : [])]);
     const current: Graph = { ...joined, constants };
     const computed = [...wanted].filter((value) => !available.has(value));
     const slice = sliceOf(current, available, computed);
@@ -106,7 +109,7 @@ export async function walkLayers(graph: Graph, context: PassContext, options: Wa
         const at = (value: string): Tensor => known.get(value) ?? results.get(value)!;
         await visit.observe({
           input: at(layer.input.name),
-          target: at(target),
+          target: at(goal),
           ...(visit.readsOutput ? { output: at(name) } : {}),
           index,
         });

@@ -38,7 +38,7 @@ export interface Moments {
 
 /** Columns that a layer of `rows` inputs is looked at on, in all: some for each unknown, and enough for a small layer. */
 export function columnBudget(rows: number): number {
-  return Math.max(16384, 4 * rows);
+  return Math.max(16384, 8 * rows);
 }
 
 export class MomentsOfLayer {

@@ -24,6 +24,7 @@ import {
   isEncodable,
   isQuantized,
   type Location,
+  narrowLimit,
   type Node,
   opOf,
   perAxis,
@@ -39,7 +40,7 @@ import {
 } from '../ir/index.ts';
 import { evaluateNode } from '../ir/interpret.ts';
 import { addTables } from './fixed-point.ts';
-import { definePass } from './pass.ts';
+import { definePass, type PassContext } from './pass.ts';
 
 interface Clamp {
   readonly low: number;
@@ -75,10 +76,11 @@ interface Mean {
   readonly clamp: Clamp;
 }
 
-/** Real numbers at the edge: a graph input, or behind the last dequantize. */
+/** Real numbers at the edge: a graph input, or behind the last dequantize. `moves` wait for the integers: moving is the same on both. */
 interface Real {
   readonly kind: 'real';
   readonly name: string;
+  readonly moves: readonly Node[];
 }
 
 type Representation = Integers | Curve | Mean | Real;
@@ -96,18 +98,20 @@ export const lowerToInteger = definePass({
   options: {},
   requires: 'quantized',
   ensures: 'integer',
-  run: (graph) => new Lowering(graph).run(),
+  run: (graph, _options, { report }) => new Lowering(graph, report).run(),
 });
 
 class Lowering {
   readonly #graph: Graph;
+  readonly #report: PassContext['report'];
   readonly #builder: GraphBuilder;
   readonly #representations = new Map<string, Representation>();
   /** Constants behind a dequantize: quantized weights, by the name of the real value. */
   readonly #weights = new Map<string, string>();
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, report: PassContext['report']) {
     this.#graph = graph;
+    this.#report = report;
     this.#builder = new GraphBuilder(graph.name);
   }
 
@@ -118,7 +122,7 @@ class Lowering {
       this.#builder.addInput(input);
       this.#representations.set(
         input.name,
-        isQuantized(input.type) ? stored(input.name, input.type.element) : { kind: 'real', name: input.name },
+        isQuantized(input.type) ? stored(input.name, input.type.element) : real(input.name),
       );
     }
     for (const node of this.#graph.nodes) {
@@ -138,7 +142,7 @@ class Lowering {
     if (node.op === 'quantize') return this.#quantize(node);
     if (traits.boundary === true) {
       const operands = node.operands.map((operand) => this.#real(operand));
-      return { kind: 'real', name: this.#builder.add(node.op, operands, node.attributes, sameAs(node)) };
+      return real(this.#builder.add(node.op, operands, node.attributes, sameAs(node)));
     }
     if (traits.layer === true) return this.#layer(node);
     if (traits.clamp !== undefined) return this.#clamp(node, traits.clamp(node.attributes));
@@ -183,10 +187,34 @@ class Lowering {
     const operand = node.operands[0]!;
     const constant = this.#graph.constants.get(operand);
     if (constant !== undefined) {
-      this.#weights.set(node.result.name, operand);
+      this.#weights.set(node.result.name, this.#symmetric(operand, constant, node));
       return undefined;
     }
     return this.#integers(operand);
+  }
+
+  /**
+   * Integer weights of our own making have zero point 0; imported ones may not. They are rounded once more, to the scale that holds
+   * them symmetrically in 8 bits, and the user is told.
+   */
+  #symmetric(name: string, { type, data }: Tensor, node: Node): string {
+    const { scale, zeroPoint, storage } = type.element as QuantizedElement;
+    if (zeroPoint === 0 || bitWidth(storage) > 8 || typeof scale !== 'number') return name;
+    const largest = Array.from(data).reduce((most, value) => Math.max(most, Math.abs(value - zeroPoint)), 0);
+    const limit = narrowLimit(8);
+    const shrink = largest > limit ? limit / largest : 1;
+    if (shrink < 1) {
+      this.#report({
+        code: 'lower-to-integer/asymmetric-weights',
+        severity: 'warning',
+        message: `@${name} has zero point ${zeroPoint} and reaches ${largest} steps; it was rounded again, to ${limit}`,
+        ...(node.location === undefined ? {} : { location: node.location }),
+        help: 'weights quantized symmetrically are kept as they are',
+      });
+    }
+    const element = perTensor('i8', scale / shrink);
+    const symmetric = Array.from(data, (value) => roundHalfEven((value - zeroPoint) * shrink));
+    return this.#builder.constant(`${name}.i8`, tensor({ element, shape: type.shape }, symmetric));
   }
 
   #quantize(node: Node): Representation {
@@ -198,8 +226,27 @@ class Lowering {
     switch (from?.kind) {
       case undefined:
         return this.#refuse(node, `its operand %${node.operands[0]!} has no representation`);
-      case 'real':
-        return stored(this.#builder.add('quantize', [from.name], {}, { ...sameAs(node), element }), element);
+      case 'real': {
+        const options = { ...sameAs(node), element };
+        if (from.moves.length === 0)
+          return stored(this.#builder.add('quantize', [from.name], {}, options), element);
+        const first = this.#builder.add(
+          'quantize',
+          [from.name],
+          {},
+          { ...options, name: `${from.name}.${element.storage}` },
+        );
+        const last = from.moves.length - 1;
+        const moved = from.moves.reduce(
+          (x, move, i) =>
+            this.#builder.add(move.op, [x], move.attributes, {
+              name: i === last ? name : `${move.result.name}.${element.storage}`,
+              location: move.location,
+            }),
+          first,
+        );
+        return stored(moved, element);
+      }
       case 'integers':
         return this.#requantize(from, element, name, node.location, node);
       case 'curve':
@@ -301,6 +348,8 @@ class Lowering {
   }
 
   #move(node: Node): Representation {
+    const only = node.operands.length === 1 ? this.#representations.get(node.operands[0]!) : undefined;
+    if (only?.kind === 'real') return { ...only, moves: [...only.moves, node] };
     const parts = node.operands.map((operand) => this.#integers(operand, node));
     const perChannel = parts.some((part) => part.steps.length > 1);
     const clamped = parts.some((part) => part.clamp !== unclamped);
@@ -325,7 +374,7 @@ class Lowering {
     const weight = this.#weights.get(node.operands[1]!);
     if (weight === undefined) return this.#refuse(node, 'its weights are not quantized constants');
     const weightSteps = this.#stepsOfConstant(weight);
-    const outputs = this.#graph.constants.get(weight)!.type.shape[0]!;
+    const outputs = this.#builder.constantOf(weight)!.type.shape[0]!;
     const steps = Array.from(
       { length: outputs },
       (_, o) => x.steps[0]! * weightSteps[weightSteps.length === 1 ? 0 : o]!,
@@ -336,9 +385,9 @@ class Lowering {
   }
 
   #stepsOfConstant(name: string): readonly number[] {
-    const { type } = this.#graph.constants.get(name)!;
+    const { type } = this.#builder.constantOf(name)!;
     const { scale } = type.element as QuantizedElement;
-    return typeof scale === 'number' ? [scale] : [...this.#graph.constants.get(scale)!.data];
+    return typeof scale === 'number' ? [scale] : [...this.#builder.constantOf(scale)!.data];
   }
 
   /** A real bias counted in the steps of an accumulator. */
@@ -362,7 +411,7 @@ class Lowering {
     if (plainConstant !== undefined) return plainConstant.data;
     const quantized = this.#weights.get(name);
     if (quantized === undefined) return undefined;
-    const { data, type } = this.#graph.constants.get(quantized)!;
+    const { data, type } = this.#builder.constantOf(quantized)!;
     const steps = this.#stepsOfConstant(quantized);
     const { zeroPoint } = type.element as QuantizedElement;
     return Array.from(data, (value, i) => (value - zeroPoint) * steps[steps.length === 1 ? 0 : i]!);
@@ -475,7 +524,7 @@ class Lowering {
   #real(name: string): string {
     const found = this.#representations.get(name);
     if (found === undefined) return fail('lower-to-integer/not-quantized', `%${name} has no representation`);
-    if (found.kind === 'real') return found.name;
+    if (found.kind === 'real' && found.moves.length === 0) return found.name;
     if (found.kind !== 'integers') {
       return fail('lower-to-integer/not-quantized', `%${name} is returned without being quantized`, {
         help: 'run insert-quantizers first',
@@ -483,10 +532,14 @@ class Lowering {
     }
     const node = this.#graph.nodes.find(({ result }) => result.name === name);
     const ready = found.clamp === unclamped || node === undefined ? found : this.#settled(node, name);
-    const real = this.#builder.add('dequantize', [ready.name], {}, { name, location: node?.location });
-    this.#representations.set(name, { kind: 'real', name: real });
-    return real;
+    const made = this.#builder.add('dequantize', [ready.name], {}, { name, location: node?.location });
+    this.#representations.set(name, real(made));
+    return made;
   }
+}
+
+function real(name: string): Real {
+  return { kind: 'real', name, moves: [] };
 }
 
 function stored(name: string, element: QuantizedElement): Integers {

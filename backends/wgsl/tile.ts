@@ -1,7 +1,8 @@
 /**
  * How large a piece of a convolution one invocation makes. Registers bound the product of the two sides; whole words of what is stored
- * set the least number of channels. These are starting values: on lavapipe, sides of 4 to 14 pixels and workgroups of 8 to 64 differed by no
- * more than one measurement of one of them from the next, and no GPU was there to ask.
+ * set the least number of channels. These are starting values, not a
+ * result: tried on lavapipe on a busy machine, where one and the same tile measured twice differed by a quarter, nearly as much as most
+ * tiles did from one another. No GPU was asked.
  */
 
 export interface ConvolutionTile {

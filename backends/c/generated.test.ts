@@ -1,41 +1,14 @@
 /** Random nets at random bits, lowered as `qc compile` lowers them: C gives the interpreter's bits in every stored tensor. */
 import { expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { compile, type CompileOptions } from '../../compiler/compile.ts';
 import { buildCRunner } from '../../compiler/runners/node-c.ts';
-import { inputsFor, netOf, netRecipes } from '../../fixtures/generate/graphs.ts';
+import { inputsFor } from '../../fixtures/generate/graphs.ts';
+import { integerNets } from '../../fixtures/generate/integer-nets.ts';
 import { mergePrograms } from '../../fixtures/programs/merge-programs.ts';
-import { type Graph, interpret, QcError, type Tensor, typesOf } from '../../ir/index.ts';
-import { interpreterExecutor } from '../../passes/index.ts';
+import { interpret, type Tensor, typesOf } from '../../ir/index.ts';
 import { c } from './index.ts';
 
-const precisions: readonly Partial<CompileOptions>[] = [
-  { bits: 8 },
-  { bits: 4 },
-  { bits: 2 },
-  { precision: 'w4a8' },
-  { precision: 'w4a4' },
-  { precision: 'w2a4' },
-];
-
-/** The integer program of a net, or nothing where the compiler says, with a diagnostic, that it cannot be had. */
-async function lowered(graph: Graph, options: Partial<CompileOptions>): Promise<Graph | undefined> {
-  try {
-    const compiled = await compile(graph, { target: 'qir', executor: interpreterExecutor, ...options });
-    return compiled.program;
-  } catch (error) {
-    if (error instanceof QcError) return undefined;
-    throw error;
-  }
-}
-
 it('C and the interpreter agree on generated nets', async () => {
-  const recipes = fc.sample(netRecipes(), { numRuns: 24, seed: 20 });
-  const programs: Graph[] = [];
-  for (const [i, recipe] of recipes.entries()) {
-    const program = await lowered(netOf(recipe), precisions[i % precisions.length]!);
-    if (program !== undefined) programs.push(program);
-  }
+  const programs = await integerNets(24, 20);
   expect(programs.length).toBeGreaterThan(20);
   const graph = mergePrograms('generated', programs);
   const emission = await c.emit(graph, { name: 'net' });

@@ -9,6 +9,7 @@ export * from './notes.ts';
 export * from './numerics.ts';
 export * from './op.ts';
 export { integerOps, isOpName, opOf, ops, type IntegerOp, type OpName } from './ops/index.ts';
+export { broadcastShape } from './ops/broadcast.ts';
 export { borderValue } from './ops/movement.ts';
 export { clampOf } from './ops/requantize.ts';
 export * from './tensor.ts';

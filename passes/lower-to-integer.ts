@@ -41,49 +41,18 @@ import {
 import { evaluateNode } from '../ir/interpret.ts';
 import { addTables } from './fixed-point.ts';
 import { definePass, type PassContext } from './pass.ts';
-
-interface Clamp {
-  readonly low: number;
-  readonly high: number;
-}
-
-const unclamped: Clamp = { low: -Infinity, high: Infinity };
-
-/** An integer tensor that stands for real numbers: stored (per tensor) or an accumulator (per channel). */
-interface Integers {
-  readonly kind: 'integers';
-  readonly name: string;
-  /** One step, or one per channel (axis 1). */
-  readonly steps: readonly number[];
-  readonly zeroPoint: number;
-  /** At most 8 bits, quantized per tensor: what layers and tables read. */
-  readonly element: Element;
-  readonly clamp: Clamp;
-}
-
-/** Curves of one variable waiting for the quantize that turns them into a table over `base`. */
-interface Curve {
-  readonly kind: 'curve';
-  readonly base: Integers;
-  readonly nodes: readonly Node[];
-}
-
-/** A mean waiting for the quantize that gives it its scale. */
-interface Mean {
-  readonly kind: 'mean';
-  readonly base: Integers;
-  readonly node: Node;
-  readonly clamp: Clamp;
-}
-
-/** Real numbers at the edge: a graph input, or behind the last dequantize. `moves` wait for the integers: moving is the same on both. */
-interface Real {
-  readonly kind: 'real';
-  readonly name: string;
-  readonly moves: readonly Node[];
-}
-
-type Representation = Integers | Curve | Mean | Real;
+import {
+  type Curve,
+  type Integers,
+  isInSteps,
+  narrowed,
+  real,
+  type Representation,
+  saturation,
+  stepAt,
+  stored,
+  unclamped,
+} from './representation.ts';
 
 /** A shortcut of 8 bits counted in steps this much finer than its own leaves a factor of 2^10 to int32. */
 const finestShortcut = 2 ** -13;
@@ -536,42 +505,6 @@ class Lowering {
     this.#representations.set(name, real(made));
     return made;
   }
-}
-
-function real(name: string): Real {
-  return { kind: 'real', name, moves: [] };
-}
-
-function stored(name: string, element: QuantizedElement): Integers {
-  const steps = [element.scale as number];
-  return { kind: 'integers', name, steps, zeroPoint: element.zeroPoint, element, clamp: unclamped };
-}
-
-function stepAt({ steps }: Integers, channel: number): number {
-  return steps[steps.length === 1 ? 0 : channel]!;
-}
-
-/** True for an accumulator already counted in exactly these steps. */
-function isInSteps(side: Integers, steps: readonly number[]): boolean {
-  return (
-    side.element.storage === 'i32' &&
-    side.steps.length === steps.length &&
-    side.steps.every((step, c) => step === steps[c])
-  );
-}
-
-function narrowed(clamp: Clamp, low: number, high: number): Clamp {
-  return { low: Math.min(Math.max(clamp.low, low), high), high: Math.max(Math.min(clamp.high, high), low) };
-}
-
-/** A real clamp as the integer saturation of an element; absent where the storage range already does it. */
-function saturation({ low, high }: Clamp, element: QuantizedElement): { min?: number; max?: number } {
-  const { storage, zeroPoint } = element;
-  const [smallest, largest] = storageRange(storage);
-  const at = (real: number): number => quantizeValue(real, element.scale as number, zeroPoint, storage);
-  const min = low === -Infinity ? smallest : at(low);
-  const max = high === Infinity ? largest : at(high);
-  return { ...(min > smallest ? { min } : {}), ...(max < largest ? { max } : {}) };
 }
 
 function sameAs(node: Node): {

@@ -1,18 +1,5 @@
-/** Broadcasting of static tensors, which unlike those of the IR may be empty. */
+/** Indices of broadcast static tensors, which unlike those of the IR may be empty; the rule for shapes is the IR's. */
 import { rowMajorStrides } from '../../ir/index.ts';
-
-/** The common shape, or undefined when there is none. */
-export function broadcastShapes(a: readonly number[], b: readonly number[]): number[] | undefined {
-  const rank = Math.max(a.length, b.length);
-  const shape: number[] = [];
-  for (let axis = 0; axis < rank; axis++) {
-    const left = a[axis - rank + a.length] ?? 1;
-    const right = b[axis - rank + b.length] ?? 1;
-    if (left !== right && left !== 1 && right !== 1) return undefined;
-    shape.push(left === 1 ? right : left);
-  }
-  return shape;
-}
 
 /** For the position of an element of `to`, the position of the element of `from` that broadcasts to it. */
 export function indexBroadcast(from: readonly number[], to: readonly number[]): (position: number) => number {

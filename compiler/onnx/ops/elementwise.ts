@@ -1,6 +1,5 @@
 /** Functions of one variable, sums and products. */
-import type { Attributes } from '../../../ir/index.ts';
-import { broadcastShapes } from '../broadcast.ts';
+import { type Attributes, broadcastShape } from '../../../ir/index.ts';
 import type { NodeScope, OpImporter } from '../node-scope.ts';
 import { isReal } from '../static-tensor.ts';
 
@@ -46,7 +45,7 @@ function bounded(side: 'min' | 'max'): OpImporter {
     for (const i of indices.filter((index) => index !== x)) {
       const { data, dims } = node.fixed(i, 'the bound');
       const value = data[0] ?? NaN;
-      if (data.some((other) => other !== value) || broadcastShapes(dims, shape)?.join() !== shape.join()) {
+      if (data.some((other) => other !== value) || broadcastShape(dims, shape)?.join() !== shape.join()) {
         return node.unsupported('a bound that is not one number', 'one number and one computed value');
       }
       bound = side === 'min' ? Math.max(bound, value) : Math.min(bound, value);

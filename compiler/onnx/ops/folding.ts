@@ -3,7 +3,8 @@
  * part in the program; each is a function on static tensors, run when all its operands are known.
  */
 import type { DataType } from '../../../backends/onnx/model.ts';
-import { broadcastShapes, indexBroadcast } from '../broadcast.ts';
+import { broadcastShape } from '../../../ir/index.ts';
+import { indexBroadcast } from '../broadcast.ts';
 import type { Imported } from '../imported.ts';
 import type { NodeScope, OpImporter } from '../node-scope.ts';
 import {
@@ -109,7 +110,7 @@ export const gather: OpImporter = (node) => {
 
 export const expand: OpImporter = (node) => {
   const source = node.fixed(0, 'the data');
-  const dims = broadcastShapes(source.dims, node.fixedInts(1, 'the shape'));
+  const dims = broadcastShape(source.dims, node.fixedInts(1, 'the shape'));
   if (dims === undefined) return node.fail('onnx/bad-shape', 'the shapes do not broadcast');
   checkFolded(node, dims);
   const index = indexBroadcast(source.dims, dims);
@@ -164,7 +165,7 @@ function combine(
   b: StaticTensor,
   apply: (a: number, b: number) => number,
 ): StaticTensor {
-  const dims = broadcastShapes(a.dims, b.dims);
+  const dims = broadcastShape(a.dims, b.dims);
   if (dims === undefined) {
     return node.fail(
       'onnx/bad-shape',
@@ -217,8 +218,8 @@ export const where: OpImporter = (node) => {
     StaticTensor,
     StaticTensor,
   ];
-  const pair = broadcastShapes(yes.dims, no.dims);
-  const dims = pair === undefined ? undefined : broadcastShapes(pair, condition.dims);
+  const pair = broadcastShape(yes.dims, no.dims);
+  const dims = pair === undefined ? undefined : broadcastShape(pair, condition.dims);
   if (dims === undefined) return node.fail('onnx/bad-shape', 'the shapes do not broadcast');
   checkFolded(node, dims);
   const [c, y, n] = [condition, yes, no].map((tensor) => indexBroadcast(tensor.dims, dims)) as [

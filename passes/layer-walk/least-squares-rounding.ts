@@ -11,7 +11,7 @@
  */
 import { narrowLimit } from '../../ir/index.ts';
 import { factorize, solveLower } from '../linear-algebra/cholesky.ts';
-import { matrix, type Matrix, rowsOf } from '../linear-algebra/matrix.ts';
+import { matrix } from '../linear-algebra/matrix.ts';
 import { roundToPlanes, squaredNorms } from '../linear-algebra/nearest-plane.ts';
 import type { Products } from '../linear-algebra/products.ts';
 import type { GroupMoments } from './moments.ts';
@@ -33,8 +33,6 @@ export interface GroupSolution {
   /** Of each output: the error above, less what no weights can remove, before and after. */
   readonly before: Float64Array;
   readonly after: Float64Array;
-  /** Of each output: sum (q x - its mean)^2 of the integers chosen, in steps of the input. */
-  readonly power: Float64Array;
 }
 
 /** Solves one group; `moments.inputs` is overwritten. Undefined where the inputs never vary, so that nothing can be learnt. */
@@ -58,22 +56,10 @@ export async function roundByLeastSquares(
   const rounded = await roundToPlanes(h, z, scales, limit, products);
   const before = squaredNorms(kept.errors);
   const after = squaredNorms(rounded.errors);
-  const power = new Float64Array(c.rows);
   for (let row = 0; row < c.rows; row++) {
     const worse = !(after[row]! < before[row]!);
     if (worse) after[row] = before[row]!;
     if (worse) rounded.integers.set(integers.subarray(row * n, (row + 1) * n), row * n);
-    power[row] = powerOf(rowsOf(z, row, row + 1), rowsOf((worse ? kept : rounded).errors, row, row + 1));
-    for (let i = row * n; i < (row + 1) * n; i++) {
-      power[row]! -= lambda * (rounded.integers[i]! * scales[row]!) ** 2;
-    }
   }
-  return { integers: rounded.integers, before, after, power };
-}
-
-/** |q L|^2, as q L = z - e. */
-function powerOf(z: Matrix, errors: Matrix): number {
-  let sum = 0;
-  for (let i = 0; i < z.data.length; i++) sum += (z.data[i]! - errors.data[i]!) ** 2;
-  return sum;
+  return { integers: rounded.integers, before, after };
 }

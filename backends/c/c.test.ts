@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { createRandom } from '../../compiler/data/random.ts';
 import { type BuildOptions } from '../../compiler/runners/node-c-build.ts';
-import { buildCRunner } from '../../compiler/runners/node-c.ts';
 import type { Runner } from '../../compiler/runners/runner.ts';
+import { runCProgram, sanitizedFlags, strictFlags } from '../../fixtures/programs/c-program.ts';
 import { integerPrograms } from '../../fixtures/programs/integer-programs.ts';
 import { mergePrograms } from '../../fixtures/programs/merge-programs.ts';
 import { ProgramWriter } from '../../fixtures/programs/program-writer.ts';
@@ -18,14 +18,10 @@ import {
   quantizeValue,
   type Tensor,
   tensor,
-  typesOf,
   verify,
 } from '../../ir/index.ts';
 import type { Emission, EmittedFile, EmitOptions } from '../backend.ts';
 import { c } from './index.ts';
-
-const strict = ['-std=c11', '-Wall', '-Wextra', '-Wconversion', '-pedantic', '-Werror'];
-const sanitized = [...strict, '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 
 function hasCompiler(command: string): boolean {
   try {
@@ -47,20 +43,8 @@ async function emitted(graph: Graph, options: Partial<EmitOptions> = {}): Promis
 }
 
 async function runnerOf(graph: Graph, options: BuildOptions): Promise<Runner> {
-  const emission = await emitted(graph);
-  const types = typesOf(graph);
-  const port = (name: string) => ({ name, shape: types.get(name)!.shape });
-  const runner = await buildCRunner(
-    emission.files.filter(({ name }) => /^net.*\.[ch]$/.test(name)),
-    {
-      name: 'net',
-      inputs: graph.inputs.map(({ name }) => port(name)),
-      outputs: graph.outputs.map(port),
-      tensors: emission.tensors,
-      program: emission.program,
-    },
-    options,
-  );
+  expect(verify(graph, 'integer')).toEqual([]);
+  const runner = await runCProgram(graph, options);
   runners.push(runner);
   return runner;
 }
@@ -114,7 +98,7 @@ describe('emitted C', () => {
   );
 
   it('computes the bits of the interpreter under the sanitizers, without a warning', async () => {
-    const runner = await runnerOf(everything, { compiler: 'gcc', flags: sanitized });
+    const runner = await runnerOf(everything, { compiler: 'gcc', flags: [...sanitizedFlags] });
     for (let seed = 1; seed <= 3; seed++) await expectSameBits(everything, runner, seed);
   });
 
@@ -134,7 +118,7 @@ describe('emitted C', () => {
       process.stdout.write('not run: there is no clang\n');
       return;
     }
-    const runner = await runnerOf(everything, { compiler: 'clang', flags: [...strict, '-O2'] });
+    const runner = await runnerOf(everything, { compiler: 'clang', flags: [...strictFlags, '-O2'] });
     await expectSameBits(everything, runner, 9);
   });
 
@@ -149,7 +133,7 @@ describe('emitted C', () => {
 
   it('is C++ too', async () => {
     const emission = await emitted(everything);
-    const build = { compiler: 'g++', flags: ['-x', 'c++', '-std=c++17', ...strict.slice(1), '-c'] };
+    const build = { compiler: 'g++', flags: ['-x', 'c++', '-std=c++17', ...strictFlags.slice(1), '-c'] };
     for (const { name, content } of emission.files.filter((file) => file.name.endsWith('.c'))) {
       // Through a pipe, so that nothing needs a place: the header is put where the include stands.
       const source = Buffer.from(content)
@@ -180,7 +164,7 @@ describe('emitted C', () => {
     };
     const source = text(await emitted(heavy), 'net.c');
     expect(source).toContain('int16_t *restrict patches');
-    const runner = await runnerOf(heavy, { compiler: 'gcc', flags: sanitized });
+    const runner = await runnerOf(heavy, { compiler: 'gcc', flags: [...sanitizedFlags] });
     await expectSameBits(heavy, runner, 3);
   });
 
@@ -191,7 +175,7 @@ describe('emitted C', () => {
     const q = b.add('quantize', [x], {}, { element: perAxis('i8', scale, 1) });
     const narrow = b.add('quantize', [x], {}, { element: perTensor('i2', 0.7, -1) });
     const graph = b.finish([b.add('dequantize', [q]), b.add('dequantize', [narrow])]);
-    await expectSameBits(graph, await runnerOf(graph, { flags: sanitized }), 2);
+    await expectSameBits(graph, await runnerOf(graph, { flags: [...sanitizedFlags] }), 2);
   });
 });
 
@@ -227,7 +211,7 @@ describe('the artifact', () => {
       },
     );
     const graph = b.finish([b.add('dequantize', [q], {}, { name: '"; }' })]);
-    await expectSameBits(graph, await runnerOf(graph, { flags: strict }), 1);
+    await expectSameBits(graph, await runnerOf(graph, { flags: [...strictFlags] }), 1);
   });
 
   it.each(['', '9a', 'a-b', 'a b', 'x__y', 'x_', 'a'.repeat(60)])('refuses the prefix %j', async (name) => {
@@ -303,6 +287,6 @@ describe('the artifact', () => {
 /** Compiles and runs sources; what the program prints. */
 async function runSources(files: readonly EmittedFile[]): Promise<string> {
   const { buildC } = await import('../../compiler/runners/node-c-build.ts');
-  const { program } = await buildC(files, { flags: sanitized });
+  const { program } = await buildC(files, { flags: [...sanitizedFlags] });
   return execFileSync(program).toString();
 }

@@ -20,6 +20,8 @@ import {
   runPipeline,
   type RunOptions,
   type Samples,
+  withDigest,
+  type WorkStore,
 } from '../passes/index.ts';
 import type { CalibrationSummary, LayerSummary, Manifest, Port } from '../runtime/manifest.ts';
 import {
@@ -66,6 +68,8 @@ export interface CompileOptions extends PipelineOptions {
   readonly executor?: Executor;
   /** The module that a WGSL artifact is loaded with, as text: it ships inside. Without it the artifact has none of its own. */
   readonly runtimeModule?: RuntimeModule;
+  /** Where long work is kept, so that a compilation that was interrupted goes on. Default: nowhere. */
+  readonly store?: WorkStore;
   /** Of whatever is drawn. */
   readonly seed?: number;
   readonly report?: PassContext['report'];
@@ -117,7 +121,10 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
   const samples = calibrates(pipeline) ? (options.samples ?? drawSamples(graph, options, report)) : undefined;
   const context: PassContext = {
     executor: options.executor ?? quickExecutor(report),
-    ...(samples === undefined ? {} : { samples }),
+    ...(samples === undefined
+      ? {}
+      : { samples: options.store === undefined ? samples : withDigest(samples) }),
+    ...(options.store === undefined ? {} : { store: options.store }),
     report,
     explain: options.explain ?? ignore,
     progress: options.progress ?? ignore,

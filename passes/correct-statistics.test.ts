@@ -20,6 +20,7 @@ async function statistics(graph: Graph, context: PassContext): Promise<{ wanted:
     label: 'looking',
     samples: 1000,
     compensates: false,
+    settings: {},
     visit: (layer) => {
       const channels = layer.scales.data.length;
       const [targets, outputs] = [0, 1].map(() => Array.from({ length: channels }, (): number[] => []));

@@ -47,6 +47,7 @@ export const correctStatistics = definePass({
       label: 'correcting',
       samples,
       compensates: false,
+      settings: { below, largestGain },
       visit: (layer, facts) => visitOf(layer, facts, largestGain),
     });
   },

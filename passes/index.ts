@@ -57,3 +57,5 @@ export { type ResolvedPipeline, resolvePipeline } from './resolve.ts';
 export { type Draft, type DraftOptions, type GraphView } from './graph-editor.ts';
 export { defineRewrite, type Rewrite, rewriteInStages, rewriteToFixpoint } from './rewrite.ts';
 export * from './run.ts';
+export * from './sample-digest.ts';
+export * from './sha256.ts';

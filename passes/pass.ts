@@ -25,11 +25,24 @@ export interface Samples {
   /** Range that inputs can take at all, where the preprocessing fixes it: [min, max]. */
   readonly bounds?: readonly [min: number, max: number];
   read: () => AsyncIterable<readonly Tensor[]>;
+  /** SHA-256 of all inputs: what tells two sets apart. Absent where nobody asks; see `withDigest`. */
+  digest?: () => Promise<string>;
+}
+
+/**
+ * Where long work leaves its results, so that a run that was interrupted goes on. A key is a digest of all that determines the result, so
+ * what a key gives back is right or nothing; a store belongs to one version of the compiler and one executor.
+ */
+export interface WorkStore {
+  load: (key: string) => Promise<Uint8Array | undefined>;
+  save: (key: string, bytes: Uint8Array) => Promise<void>;
 }
 
 export interface PassContext {
   readonly executor: Executor;
   readonly samples?: Samples;
+  /** Long work is done anew where there is none. */
+  readonly store?: WorkStore;
   /** A warning or note for the user. Errors are thrown as QcError. */
   readonly report: (diagnostic: Diagnostic) => void;
   /** A sentence on why a rewrite applied or did not, shown by `--explain`. */

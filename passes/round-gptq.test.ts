@@ -55,6 +55,7 @@ describe('round-gptq', () => {
       label: 'looking',
       samples: 12,
       compensates: true,
+      settings: {},
       visit: (layer) => {
         const channels = layer.scales.data.length;
         const sums = new Float64Array(channels);

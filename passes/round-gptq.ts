@@ -42,6 +42,7 @@ export const roundGptq = definePass({
         label: 'rounding',
         samples,
         compensates: true,
+        settings: { below, damping },
         visit: (layer, facts) =>
           layer.weights.bits < below ? visitOf(layer, facts, damping, products, context) : undefined,
       });

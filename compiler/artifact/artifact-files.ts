@@ -26,7 +26,7 @@ import {
   programRoles,
   referenceFolder,
 } from './artifact.ts';
-import { sha256 } from './checksum.ts';
+import { sha256 } from '../../passes/sha256.ts';
 import { parseManifest } from './manifest-schema.ts';
 
 const mostManifestBytes = 2 ** 28;

@@ -6,7 +6,7 @@ import { GraphBuilder, f32, type Graph, plain, QcError, tensor } from '../../ir/
 import type { Manifest } from '../../runtime/manifest.ts';
 import { readArtifact, writeArtifact } from './artifact-files.ts';
 import { type ArtifactFile, assembleArtifact, programFiles, referenceFolder } from './artifact.ts';
-import { sha256 } from './checksum.ts';
+import { sha256 } from '../../passes/sha256.ts';
 import { isFileName, parseManifest } from './manifest-schema.ts';
 
 let folder: string;

@@ -6,7 +6,7 @@ import type { EmittedFile } from '../../backends/backend.ts';
 import { type Graph } from '../../ir/index.ts';
 import { BlobWriter, printGraph } from '../../ir/text/index.ts';
 import type { Manifest } from '../../runtime/manifest.ts';
-import { sha256 } from './checksum.ts';
+import { sha256 } from '../../passes/sha256.ts';
 
 export const manifestName = 'manifest.json';
 export const manifestFormat = 'qc-artifact/1';

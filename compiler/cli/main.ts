@@ -18,10 +18,28 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+/** Exit statuses of a process that a signal ended: 128 and its number. */
+const signals = { SIGINT: 130, SIGTERM: 143 } as const;
+
+function onInterrupt(listener: () => void): () => void {
+  const handlers = Object.entries(signals).map(([signal, status]) => {
+    const handler = (): void => {
+      listener();
+      process.exit(status);
+    };
+    process.on(signal, handler);
+    return (): void => void process.off(signal, handler);
+  });
+  return () => {
+    for (const remove of handlers) remove();
+  };
+}
+
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   out: (text) => void stdout.write(text),
   err: (text) => void stderr.write(text),
   terminal: stderr.isTTY ? stderr : undefined,
   outColours: colours(stdout.isTTY),
   errColours: colours(stderr.isTTY),
+  onInterrupt,
 });

@@ -2,9 +2,6 @@
  * The command line as a function: arguments and streams in, an exit status out. `main.ts` gives it the process's own; a test gives it
  * others and runs dozens of commands in one process.
  */
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { QcError } from '../../ir/index.ts';
 import { exitStatus, Host } from './host.ts';
@@ -20,6 +17,7 @@ import { declarePasses } from './verbs/passes.ts';
 import { declareRun } from './verbs/run.ts';
 import { declareSearch } from './verbs/search.ts';
 import { declareVerify } from './verbs/verify.ts';
+import { version } from './version.ts';
 
 /** Every verb, in the order of the help. */
 const verbs = [
@@ -96,19 +94,4 @@ function usageError(error: CommanderError, printed: string): QcError {
 /** Whether the answer should be JSON, although the arguments could not be parsed. */
 function wantsJson(args: readonly string[]): boolean {
   return args.some((arg, i) => arg === '--format=json' || (arg === 'json' && args[i - 1] === '--format'));
-}
-
-/** The version of the package that this file belongs to, wherever it was built to. */
-function version(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (dirname(folder) !== folder) {
-    try {
-      const found: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-      if (typeof found === 'object' && found !== null && 'version' in found) return String(found.version);
-    } catch {
-      // Not here: one folder up.
-    }
-    folder = dirname(folder);
-  }
-  return 'unknown';
 }

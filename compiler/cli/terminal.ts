@@ -15,6 +15,8 @@ export interface Streams {
   readonly terminal?: NodeJS.WriteStream | undefined;
   readonly outColours: boolean;
   readonly errColours: boolean;
+  /** Has `listener` called when the user interrupts the process, just before it ends. Returns what takes that back. */
+  readonly onInterrupt?: (listener: () => void) => () => void;
 }
 
 export interface TerminalOptions {
@@ -59,6 +61,16 @@ export class Terminal {
   say = (text: string): void => {
     if (!this.#options.quiet) this.#write(printableLines(text));
   };
+
+  /** A last line for a user who interrupts what follows; undefined says nothing. Returns what takes it back. */
+  onInterrupt(lastLine: () => string | undefined): () => void {
+    const take = this.#streams.onInterrupt?.(() => {
+      this.endProgress();
+      const line = lastLine();
+      if (line !== undefined) this.#write(printableLines(line));
+    });
+    return take ?? ((): void => undefined);
+  }
 
   /** Progress of long work. The bar goes away by itself when all is done. */
   progress = (label: string, done: number, total: number): void => {

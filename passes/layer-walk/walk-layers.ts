@@ -6,6 +6,10 @@
  * Nothing is computed from the beginning again: between two layers every sample is held as the values at that cut of the program,
  * activations as stored integers. One walk costs about one run of both programs per sample, and memory is
  * O(samples x the widest cut).
+ *
+ * Where the context has a store, every revision is kept in it, and a walk that was interrupted takes back what it had: the samples still
+ * run through the revised layers, in the very pieces they would have, so that every bit comes out the same; but nothing is observed or
+ * solved again. A walk that had come to its end is not run at all.
  */
 import {
   elementCount,
@@ -19,6 +23,7 @@ import {
 } from '../../ir/index.ts';
 import type { PassContext } from '../pass.ts';
 import { correctedName, correctedSuffix, joinFloatTwin } from './float-twin.ts';
+import { keptRevisions } from './kept-revisions.ts';
 import { type QuantizedLayer, quantizedLayersOf, type Revision } from './quantized-layer.ts';
 import { cutAfter, sliceOf } from './slice.ts';
 
@@ -45,6 +50,8 @@ export interface WalkOptions {
   readonly samples: number;
   /** Targets make up for the error of the shortcut that a layer's result is added to. */
   readonly compensates: boolean;
+  /** What else visits depend on: two walks over one program that differ in nothing written here make the same revisions. */
+  readonly settings: Readonly<Record<string, number | string | boolean>>;
   /** Undefined for a layer that is to be passed by. `bias` is what it adds now, `original` its float weights. */
   readonly visit: (layer: QuantizedLayer, facts: LayerFacts) => LayerVisit | undefined;
 }
@@ -84,6 +91,33 @@ export async function walkLayers(graph: Graph, context: PassContext, options: Wa
   });
   if (visits.length === 0) return graph;
 
+  const { label, compensates, settings } = options;
+  const kept = await keptRevisions(context, graph, { label, compensates, settings, samples: sampleCount });
+  const resumed = await kept.take(visits.map(({ layer }) => layer));
+  if (resumed.length > 0) {
+    context.report({
+      code: 'walk-layers/resumed',
+      severity: 'note',
+      message: `${label}: ${resumed.length} of ${visits.length} layers are taken from an earlier run that did not end`,
+    });
+  }
+  const apply = ({ node, weights, scales }: QuantizedLayer, revision: Revision | undefined): void => {
+    if (revision === undefined) return;
+    const { name } = node.result;
+    revised.add(name);
+    const replace = (constant: string, data: Int8Array | Float32Array | undefined): void => {
+      if (data !== undefined) constants.set(constant, tensor(constants.get(constant)!.type, data));
+    };
+    replace(weights.name, revision.integers);
+    replace(scales.name, revision.scales);
+    replace(separated.biases.get(name)!, revision.bias);
+  };
+  // Nothing is left to look at.
+  if (resumed.length === visits.length) {
+    for (const [i, { layer }] of visits.entries()) apply(layer, resumed[i]!.revision);
+    return revised.size === 0 ? graph : separated.keeping(revised, constants);
+  }
+
   const order = new Map(joined.nodes.map(({ result }, i) => [result.name, i]));
   const size = (name: string): number => elementCount(types.get(name)!.shape);
   let frontier: Map<string, Tensor>[] | undefined;
@@ -107,12 +141,14 @@ export async function walkLayers(graph: Graph, context: PassContext, options: Wa
       const take = async (known: Map<string, Tensor>, index: number): Promise<void> => {
         const results = await session.run(slice.inputs.map((input) => known.get(input.name)!));
         const at = (value: string): Tensor => known.get(value) ?? results.get(value)!;
-        await visit.observe({
-          input: at(layer.input.name),
-          target: at(goal),
-          ...(visit.readsOutput ? { output: at(name) } : {}),
-          index,
-        });
+        if (step >= resumed.length) {
+          await visit.observe({
+            input: at(layer.input.name),
+            target: at(goal),
+            ...(visit.readsOutput ? { output: at(name) } : {}),
+            index,
+          });
+        }
         held[index] = new Map([...cut].map((value) => [value, at(value)]));
         context.progress(options.label, step * sampleCount + index + 1, visits.length * sampleCount);
       };
@@ -136,15 +172,10 @@ export async function walkLayers(graph: Graph, context: PassContext, options: Wa
     }
     frontier = held;
     available = cut;
-    const revision = await visit.revise();
-    if (revision === undefined) continue;
-    revised.add(name);
-    const replace = (constant: string, data: Int8Array | Float32Array | undefined): void => {
-      if (data !== undefined) constants.set(constant, tensor(constants.get(constant)!.type, data));
-    };
-    replace(layer.weights.name, revision.integers);
-    replace(layer.scales.name, revision.scales);
-    replace(separated.biases.get(name)!, revision.bias);
+    const taken = resumed[step];
+    const revision = taken === undefined ? await visit.revise() : taken.revision;
+    apply(layer, revision);
+    if (taken === undefined) await kept.save(layer, revision);
   }
   return revised.size === 0 ? graph : separated.keeping(revised, constants);
 }

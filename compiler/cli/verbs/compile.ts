@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { fail, isF32, type Level, levels } from '../../../ir/index.ts';
 import { parsePrintAfter, printIrAfter, type Samples } from '../../../passes/index.ts';
 import { checkDestination, writeArtifact } from '../../artifact/artifact-files.ts';
+import { resumeFolder } from '../../artifact/resume-files.ts';
 import { compile as compileProgram, type Compilation, type CompileOptions } from '../../compile.ts';
 import { readClassNames } from '../../data/class-names.ts';
 import { openDataset } from '../../data/dataset.ts';
@@ -35,6 +36,7 @@ import {
 import { bytesText } from '../printable.ts';
 import { facts } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
+import { version } from '../version.ts';
 
 type Options = CommonOptions &
   BitsFlags &
@@ -93,7 +95,7 @@ export function declareCompile(program: Command, host: Host): void {
     .addOption(
       new Option(
         '--round <how>',
-        'rounding of weights: to the nearest, or gptq, for what each layer makes (slower)',
+        'rounding of weights: to the nearest, or gptq, for what each layer makes (slower; stopped, the same command goes on)',
       )
         .choices(roundings)
         .default('nearest'),
@@ -125,15 +127,27 @@ async function compile(terminal: Terminal, options: Options, path: string): Prom
   const classNames =
     options.classNames === undefined ? model.classNames : await readClassNames(options.classNames);
   const started = performance.now();
-  const compilation = await compileProgram(model.graph, {
-    ...compileOptions(options, terminal),
-    ...(preprocess === undefined ? {} : { preprocess }),
-    ...(samples === undefined ? {} : { samples }),
-    ...(options.target === 'wgsl' ? runtimeOption(await runtimeModule(), terminal) : {}),
-    ...(classNames === undefined ? {} : { classNames }),
-  });
-  await writeArtifact(out, compilation.files);
-  return outcome(compilation, out, performance.now() - started, terminal);
+  const kept = resumeFolder(`${out.replace(/[/\\]+$/, '')}.resume`, version(), terminal.report);
+  const goesOn = `what was done is kept in ${JSON.stringify(kept.path)}: the same command goes on from there`;
+  const interruptible = terminal.onInterrupt(() => (kept.used ? `interrupted; ${goesOn}` : undefined));
+  try {
+    const compilation = await compileProgram(model.graph, {
+      ...compileOptions(options, terminal),
+      store: kept,
+      ...(preprocess === undefined ? {} : { preprocess }),
+      ...(samples === undefined ? {} : { samples }),
+      ...(options.target === 'wgsl' ? runtimeOption(await runtimeModule(), terminal) : {}),
+      ...(classNames === undefined ? {} : { classNames }),
+    });
+    await writeArtifact(out, compilation.files);
+    await kept.remove();
+    return outcome(compilation, out, performance.now() - started, terminal);
+  } catch (error) {
+    if (kept.used) terminal.say(goesOn);
+    throw error;
+  } finally {
+    interruptible();
+  }
 }
 
 function runtimeOption(

@@ -30,7 +30,7 @@ export interface VerbDescription {
   /** `cost`, or with its arguments: `cost <MODEL>`. */
   readonly usage: string;
   readonly summary: string;
-  /** Command lines without the leading `qc`, each with what it does. */
+  /** Command lines without the program's name, each with what it does. */
   readonly examples: readonly (readonly [line: string, meaning: string])[];
 }
 
@@ -51,7 +51,7 @@ export class Host {
 
   /** Declares a verb with the options that all have, and its examples under its help. */
   verb(program: Command, { usage, summary, examples }: VerbDescription): Command {
-    const lines = examples.map(([line, meaning]) => `  # ${meaning}\n  qc ${line}`);
+    const lines = examples.map(([line, meaning]) => `  # ${meaning}\n  ${program.name()} ${line}`);
     return program
       .command(usage)
       .description(summary)

@@ -34,15 +34,30 @@ const verbs = [
   declareOps,
 ] as const;
 
+/** What declares a verb of a program. */
+export type Declare = (program: Command, host: Host) => void;
+
 /** Runs one command line: `args` without the interpreter and the script. Never throws and never ends the process. */
 export async function runCommandLine(args: readonly string[], streams: Streams): Promise<number> {
-  const host = new Host(streams);
-  const usageErrors: string[] = [];
   const program = new Command('qc')
     .description(
       'A quantizing model compiler: an ONNX ResNet in, integer WGSL or C out, the same bits everywhere.',
     )
-    .version(version(), '-V, --version')
+    .version(version(), '-V, --version');
+  return runVerbs(program, verbs, args, streams);
+}
+
+/** The same for any program of verbs, named as a user calls it. */
+export async function runVerbs(
+  program: Command,
+  declarations: readonly Declare[],
+  args: readonly string[],
+  streams: Streams,
+): Promise<number> {
+  const host = new Host(streams);
+  const name = program.name();
+  const usageErrors: string[] = [];
+  program
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({
@@ -54,9 +69,9 @@ export async function runCommandLine(args: readonly string[], streams: Streams):
     .helpCommand('help [verb]', 'the options of a verb, with examples')
     .addHelpText(
       'after',
-      '\nqc help VERB shows options and examples. Exit status: 0 done, 1 a check failed, 2 bad usage or bad input.\n',
+      `\n${name} help VERB shows options and examples. Exit status: 0 done, 1 a check failed, 2 bad usage or bad input.\n`,
     );
-  for (const declare of verbs) declare(program, host);
+  for (const declare of declarations) declare(program, host);
   try {
     await program.parseAsync([...args], { from: 'user' });
     return host.status;
@@ -66,19 +81,19 @@ export async function runCommandLine(args: readonly string[], streams: Streams):
     const printed = usageErrors.join('');
     const terminal = new Terminal(streams, { json: wantsJson(args), quiet: false });
     if (error.code === 'commander.help' && !terminal.json) streams.err(printed);
-    else host.fail(usageError(error, printed), terminal);
+    else host.fail(usageError(error, printed, name), terminal);
     return exitStatus.badInput;
   }
 }
 
 /** A usage error as a diagnostic: the first line is the message, suggestions come after it. */
-function usageError(error: CommanderError, printed: string): QcError {
+function usageError(error: CommanderError, printed: string, name: string): QcError {
   if (error.code === 'commander.help') {
     return new QcError({
       code: 'cli/usage',
       severity: 'error',
       message: 'a verb is missing',
-      help: 'qc help lists them',
+      help: `${name} help lists them`,
     });
   }
   const [first = '', ...rest] = printed.trim().split('\n');
@@ -87,7 +102,7 @@ function usageError(error: CommanderError, printed: string): QcError {
     code: 'cli/usage',
     severity: 'error',
     message: (first === '' ? error.message : first).replace(/^error: /, ''),
-    help: [...help, 'qc help and qc help VERB show what can be said'].join(' '),
+    help: [...help, `${name} help and ${name} help VERB show what can be said`].join(' '),
   });
 }
 

@@ -23,7 +23,7 @@ import {
   withDigest,
   type WorkStore,
 } from '../passes/index.ts';
-import type { CalibrationSummary, LayerSummary, Manifest, Port } from '../runtime/manifest.ts';
+import type { CalibrationSummary, HealthSummary, LayerSummary, Manifest, Port } from '../runtime/manifest.ts';
 import {
   type ArtifactFile,
   assembleArtifact,
@@ -41,7 +41,8 @@ import {
 } from './default-pipeline.ts';
 import { quickExecutor } from './executor/quick.ts';
 import { hasIntegerWeightsOnly, multiplyOutWeights } from './float-program.ts';
-import { checkHealth, type Health, healthWarning } from './health.ts';
+import { measureHealth } from './health.ts';
+import { judgeHealth } from './health-verdict.ts';
 import { type LayerBits, layerBitsOf } from './layer-bits.ts';
 import { generatedSamples } from './samples.ts';
 import { type Target, targetOf } from './targets.ts';
@@ -68,6 +69,11 @@ export interface CompileOptions extends PipelineOptions {
   readonly executor?: Executor;
   /** The module that a WGSL artifact is loaded with, as text: it ships inside. Without it the artifact has none of its own. */
   readonly runtimeModule?: RuntimeModule;
+  /**
+   * Least agreement with the float program, in percent; a `CollapseError` where it is surely lower, unless inputs were drawn. 0 allows
+   * anything. Default: half-way between guessing and perfect.
+   */
+  readonly minAgreement?: number;
   /** Where long work is kept, so that a compilation that was interrupted goes on. Default: nowhere. */
   readonly store?: WorkStore;
   /** Of whatever is drawn. */
@@ -87,7 +93,7 @@ export interface Compilation {
   readonly program: Graph;
   readonly layers: readonly LayerBits[];
   /** The quantized program next to the float one, where this compilation quantized. */
-  readonly health?: Health;
+  readonly health?: HealthSummary;
   /** Warnings and notes, in the order they came. Each was also given to `report`. */
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -130,11 +136,13 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
     progress: options.progress ?? ignore,
   };
   const registry = options.passes ?? createPassRegistry();
-  // The program that quantization made, where the pipeline has such a moment.
+  // The programs before and after quantization, where the pipeline has such moments.
+  let float = graph;
   let quantized: Graph | undefined;
   const program = await runPipeline(graph, pipeline, registry, context, {
     ...options.run,
     afterPass: (pass) => {
+      if (pass.pass === 'insert-quantizers') float = pass.before;
       if (pass.pass === 'lower-to-integer') quantized = pass.before;
       options.run?.afterPass?.(pass);
     },
@@ -151,19 +159,27 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
   }
 
   quantized ??= reached === 'quantized' ? program : undefined;
+  const layers = layerBitsOf(program);
+  const summaries = layers.map(layerSummary);
   const health =
     samples === undefined || quantized === undefined
       ? undefined
-      : await checkHealth(graph, quantized, samples, context);
-  const warning = health === undefined ? undefined : healthWarning(health);
-  if (warning !== undefined) report(warning);
+      : await measureHealth(float, quantized, samples, context);
+  if (health !== undefined) {
+    const verdict = judgeHealth(health, {
+      ...options,
+      outputShape: outputPorts(program, graph)[0]!.shape,
+      layers: summaries,
+      generated: options.samples === undefined,
+    });
+    if (verdict !== undefined) report(verdict);
+  }
 
   const emission = await target.emit(program, {
     name,
     ...imageEntry(graph, options.preprocess),
     ...(options.runtimeModule === undefined ? {} : { runtime: options.runtimeModule }),
   });
-  const layers = layerBitsOf(program);
   const reference: readonly EmittedFile[] =
     target.name === 'qir' ? [] : programFiles(program, referenceFolder);
   const { manifest, files } = await assembleArtifact([...emission.files, ...reference], (listed) => ({
@@ -176,7 +192,8 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
     preprocess: options.preprocess ?? null,
     ...(options.classNames === undefined ? {} : { class_names: options.classNames }),
     calibration: samples === undefined ? null : calibrationSummary(samples, options),
-    layers: layers.map(layerSummary),
+    health: health ?? null,
+    layers: summaries,
     tensors: emission.tensors,
     weight_bytes: emission.weightBytes,
     arena_bytes: emission.arenaBytes,

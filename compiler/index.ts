@@ -29,10 +29,20 @@ export { parsePreprocess } from './data/preprocess-schema.ts';
 export { type BitsOptions, defaultPipeline, type PipelineOptions } from './default-pipeline.ts';
 export { onnxRuntime } from './executor/onnxruntime.ts';
 export { quickExecutor } from './executor/quick.ts';
-export { checkHealth, type Health } from './health.ts';
+export { measureHealth } from './health.ts';
+export { CollapseError, defaultLeastAgreement, judgeHealth, type VerdictOptions } from './health-verdict.ts';
 export { annotatedLayers, cleanFloat } from './float-program.ts';
 export { type LayerBits, layerBitsOf, unquantizedBits } from './layer-bits.ts';
-export { Accuracy, argmax, Comparison, largest, quantile, rankOf } from './metrics.ts';
+export {
+  Accuracy,
+  argmax,
+  Comparison,
+  largest,
+  plausibleShare,
+  quantile,
+  rankOf,
+  SignalToNoise,
+} from './metrics.ts';
 export { encodeModel } from './onnx/encode.ts';
 export { importOnnx, type ImportedModel, type ImportOptions } from './onnx/import.ts';
 export { referenceRunner } from './runners/reference.ts';

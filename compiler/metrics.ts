@@ -66,20 +66,39 @@ export class Accuracy {
   }
 }
 
-/** Two models on the same samples. */
-export class Comparison {
-  #samples = 0;
-  #agreeing = 0;
+/** Signal against noise of values next to their references. */
+export class SignalToNoise {
   #signal = 0;
   #noise = 0;
+
+  add(reference: ArrayLike<number>, values: ArrayLike<number>): void {
+    let [signal, noise] = [0, 0];
+    for (let i = 0; i < reference.length; i++) {
+      const r = reference[i]!;
+      const difference = r - values[i]!;
+      signal += r * r;
+      noise += difference * difference;
+    }
+    this.#signal += signal;
+    this.#noise += noise;
+  }
+
+  /** Infinity for equal values. */
+  get decibels(): number {
+    return this.#noise === 0 ? Infinity : 10 * Math.log10(this.#signal / this.#noise);
+  }
+}
+
+/** Two models on the same samples. */
+export class Comparison {
+  readonly #ratio = new SignalToNoise();
+  #samples = 0;
+  #agreeing = 0;
 
   add(reference: ArrayLike<number>, logits: ArrayLike<number>): void {
     this.#samples += 1;
     if (argmax(reference) === argmax(logits)) this.#agreeing += 1;
-    for (let i = 0; i < reference.length; i++) {
-      this.#signal += reference[i]! ** 2;
-      this.#noise += (reference[i]! - logits[i]!) ** 2;
-    }
+    this.#ratio.add(reference, logits);
   }
 
   get samples(): number {
@@ -93,8 +112,21 @@ export class Comparison {
 
   /** Infinity for equal logits. */
   get sqnr(): number {
-    return this.#noise === 0 ? Infinity : 10 * Math.log10(this.#signal / this.#noise);
+    return this.#ratio.decibels;
   }
+}
+
+/**
+ * The largest share, in percent, that is still plausible (97.5 %, one-sided) where a share of `percent` was seen in `samples` draws: the
+ * upper end of the Wilson interval, which stays sensible for a handful of draws and for shares near 0 and 100.
+ */
+export function plausibleShare(percentSeen: number, samples: number): number {
+  if (samples === 0) return 100;
+  const z = 1.96;
+  const share = percentSeen / 100;
+  const centre = share + z ** 2 / (2 * samples);
+  const margin = z * Math.sqrt((share * (1 - share)) / samples + z ** 2 / (4 * samples ** 2));
+  return (100 * (centre + margin)) / (1 + z ** 2 / samples);
 }
 
 function percent(part: number, whole: number): number {

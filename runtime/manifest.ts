@@ -46,6 +46,38 @@ export interface CalibrationSummary {
   readonly generated: boolean;
 }
 
+/** A layer of the quantized program next to the same layer of the float one. */
+export interface LayerHealth {
+  readonly name: string;
+  /** Of what the layer makes, bias included, all errors before it included; in decibels, null where nothing differs. */
+  readonly sqnr_db: number | null;
+  /** Percent of its weights at the largest integer of either sign; null where they are not quantized. */
+  readonly weights_at_limit: number | null;
+  /** Output channels that never change, and how many of those do not in float either. */
+  readonly dead_channels: number;
+  readonly dead_in_float: number;
+}
+
+export interface ActivationHealth {
+  readonly name: string;
+  readonly storage: string;
+  /** Layers that read it. */
+  readonly read_by: readonly string[];
+  /** Percent of its values at the largest integer or the smallest, unless that one stands for 0. */
+  readonly clipped: number;
+}
+
+/** The quantized program next to the float one, on samples of the calibration. */
+export interface HealthSummary {
+  readonly samples: number;
+  /** Percent of samples whose largest output is in the same place. */
+  readonly agreement: number;
+  /** Of the first output, in decibels; null where nothing differs. */
+  readonly sqnr_db: number | null;
+  readonly layers: readonly LayerHealth[];
+  readonly activations: readonly ActivationHealth[];
+}
+
 export interface Manifest {
   readonly format: 'qc-artifact/1';
   readonly target: string;
@@ -58,6 +90,8 @@ export interface Manifest {
   readonly preprocess: unknown;
   readonly class_names?: readonly string[];
   readonly calibration: CalibrationSummary | null;
+  /** Null, or absent, where a compilation did not quantize, and so had nothing to compare. */
+  readonly health?: HealthSummary | null;
   readonly layers: readonly LayerSummary[];
   readonly tensors: readonly StoredTensor[];
   readonly weight_bytes: number;

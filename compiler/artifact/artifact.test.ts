@@ -40,6 +40,13 @@ async function artifact(): Promise<{ files: ArtifactFile[]; manifest: Manifest }
     outputs: [{ name: 'y', shape: [1, 100] }],
     preprocess: null,
     calibration: { source: 'nothing', samples: 1, method: 'mse', generated: true },
+    health: {
+      samples: 1,
+      agreement: 100,
+      sqnr_db: null,
+      layers: [{ name: 'conv', sqnr_db: 12.5, weights_at_limit: null, dead_channels: 1, dead_in_float: 0 }],
+      activations: [{ name: 'x.u8', storage: 'u8', read_by: ['conv'], clipped: 0.5 }],
+    },
     layers: [{ name: 'conv', op: 'conv2d', weight_bits: 4, activation_bits: 8 }],
     tensors: [
       { name: 'y', storage: 'f32', shape: [1, 100], layout: { strides: [100, 1], bits: 32, bytes: 400 } },
@@ -135,6 +142,10 @@ type Loose = Record<string, unknown> & {
   outputs: Record<string, unknown>[];
   tensors: (Record<string, unknown> & { layout: Record<string, unknown> })[];
   calibration: Record<string, unknown>;
+  health: Record<string, unknown> & {
+    layers: Record<string, unknown>[];
+    activations: Record<string, unknown>[];
+  };
   files: Record<string, unknown>[];
 };
 
@@ -157,6 +168,26 @@ describe('a manifest', () => {
       'with a layout of another rank',
       (manifest) => (manifest.tensors[0]!.layout['strides'] = [1]),
       /another rank/,
+    ],
+    [
+      'with an agreement beyond all',
+      (manifest) => (manifest.health['agreement'] = 101),
+      /health\.agreement is no percentage/,
+    ],
+    [
+      'with a ratio in words',
+      (manifest) => (manifest.health.layers[0]!['sqnr_db'] = 'good'),
+      /health\.layers\.sqnr_db is no number/,
+    ],
+    [
+      'with half a dead channel',
+      (manifest) => (manifest.health.layers[0]!['dead_channels'] = 0.5),
+      /health\.layers\.dead_channels is no whole number/,
+    ],
+    [
+      'with a nameless reader',
+      (manifest) => (manifest.health.activations[0]!['read_by'] = [1]),
+      /health\.activations\.read_by is no text/,
     ],
     [
       'with a calibration that hides how it was made',

@@ -37,6 +37,7 @@ export function parseManifest(text: string, what: string): Manifest {
   for (const key of ['weight_bytes', 'arena_bytes']) whole(manifest[key], what, key);
   for (const entry of list(manifest['warnings'], what, 'warnings')) words(entry, what, 'warnings');
   calibration(manifest['calibration'], what);
+  health(manifest['health'], what);
   const names = new Set<string>();
   for (const entry of list(manifest['files'], what, 'files')) {
     const file = record(entry, what, 'files');
@@ -84,6 +85,39 @@ function calibration(value: unknown, what: string): void {
   for (const key of ['source', 'method']) words(summary[key], what, `calibration.${key}`);
   whole(summary['samples'], what, 'calibration.samples');
   if (typeof summary['generated'] !== 'boolean') broken(what, 'calibration.generated is no truth value');
+}
+
+function health(value: unknown, what: string): void {
+  if (value === undefined || value === null) return;
+  const summary = record(value, what, 'health');
+  whole(summary['samples'], what, 'health.samples');
+  percentage(summary['agreement'], what, 'health.agreement');
+  decibels(summary['sqnr_db'], what, 'health.sqnr_db');
+  for (const entry of list(summary['layers'], what, 'health.layers')) {
+    const layer = record(entry, what, 'health.layers');
+    words(layer['name'], what, 'health.layers.name');
+    decibels(layer['sqnr_db'], what, 'health.layers.sqnr_db');
+    if (layer['weights_at_limit'] !== null) {
+      percentage(layer['weights_at_limit'], what, 'health.layers.weights_at_limit');
+    }
+    for (const key of ['dead_channels', 'dead_in_float']) whole(layer[key], what, `health.layers.${key}`);
+  }
+  for (const entry of list(summary['activations'], what, 'health.activations')) {
+    const activation = record(entry, what, 'health.activations');
+    for (const key of ['name', 'storage']) words(activation[key], what, `health.activations.${key}`);
+    for (const name of list(activation['read_by'], what, 'health.activations.read_by')) {
+      words(name, what, 'health.activations.read_by');
+    }
+    percentage(activation['clipped'], what, 'health.activations.clipped');
+  }
+}
+
+function percentage(value: unknown, what: string, key: string): void {
+  if (typeof value !== 'number' || !(value >= 0 && value <= 100)) broken(what, `${key} is no percentage`);
+}
+
+function decibels(value: unknown, what: string, key: string): void {
+  if (value !== null && typeof value !== 'number') broken(what, `${key} is no number`);
 }
 
 function extents(value: unknown, what: string, key: string): number[] {

@@ -28,3 +28,12 @@ export function dimensionArgument(
 export function repeatedArgument(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
+
+/** A number from 0 to 100. */
+export function percentArgument(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value > 100) {
+    throw new InvalidArgumentError('expected a number from 0 to 100');
+  }
+  return value;
+}

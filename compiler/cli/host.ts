@@ -88,13 +88,17 @@ export class Host {
     const known = error instanceof QcError;
     const diagnostics = known ? error.diagnostics : [bugDiagnostic(error)];
     if (terminal.json) {
-      const [first] = diagnostics;
-      const document = { error: { code: first?.code, message: first?.message, diagnostics } };
-      this.#streams.out(`${JSON.stringify(document, undefined, 2)}\n`);
+      this.#streams.out(`${JSON.stringify(errorDocument(diagnostics), undefined, 2)}\n`);
     }
     for (const diagnostic of diagnostics) terminal.report(diagnostic);
     this.status = known ? exitStatus.badInput : exitStatus.bug;
   }
+}
+
+/** What `--format json` prints of an error. */
+export function errorDocument(diagnostics: readonly Diagnostic[]): { readonly error: object } {
+  const [first] = diagnostics;
+  return { error: { code: first?.code, message: first?.message, diagnostics } };
 }
 
 function bugDiagnostic(error: unknown): Diagnostic {

@@ -1,9 +1,15 @@
-/** The layers of a program as a table: what `compile` and `inspect` show. */
+/** The layers of a program as a table: what `compile` and `inspect` show, with their health where it was measured. */
+import type { HealthSummary } from '../../runtime/manifest.ts';
 import type { LayerBits } from '../layer-bits.ts';
+import { healthColumns } from './health-text.ts';
 import { bytesText, scaled } from './printable.ts';
 import { table, type TableStyle } from './table.ts';
 
-export function layerTable(layers: readonly LayerBits[], style: TableStyle): string {
+export function layerTable(
+  layers: readonly LayerBits[],
+  style: TableStyle,
+  health: HealthSummary | null = null,
+): string {
   return table(
     layers,
     [
@@ -23,6 +29,7 @@ export function layerTable(layers: readonly LayerBits[], style: TableStyle): str
           bytesText(Math.ceil((weights * (quantized ? weightBits : 32)) / 8)),
         align: 'right',
       },
+      ...healthColumns<LayerBits>(health, ({ name }) => name),
     ],
     style,
   );

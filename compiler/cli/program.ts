@@ -14,6 +14,7 @@ import { declareInspect } from './verbs/inspect.ts';
 import { declareOps } from './verbs/ops.ts';
 import { declareOpt } from './verbs/opt.ts';
 import { declarePasses } from './verbs/passes.ts';
+import { declareReport } from './verbs/report.ts';
 import { declareRun } from './verbs/run.ts';
 import { declareSearch } from './verbs/search.ts';
 import { declareVerify } from './verbs/verify.ts';
@@ -27,6 +28,7 @@ const verbs = [
   declareRun,
   declareEval,
   declareVerify,
+  declareReport,
   declareBench,
   declareSearch,
   declareOpt,

@@ -6,17 +6,21 @@ import { parsePrintAfter, printIrAfter, type Samples } from '../../../passes/ind
 import { checkDestination, writeArtifact } from '../../artifact/artifact-files.ts';
 import { resumeFolder } from '../../artifact/resume-files.ts';
 import { compile as compileProgram, type Compilation, type CompileOptions } from '../../compile.ts';
+import { costOf } from '../../cost.ts';
 import { readClassNames } from '../../data/class-names.ts';
 import { openDataset } from '../../data/dataset.ts';
 import { loadPreprocess } from '../../data/load-preprocess.ts';
 import type { Preprocess } from '../../data/preprocess.ts';
 import { type Rounding, roundings } from '../../default-pipeline.ts';
+import { CollapseError } from '../../health-verdict.ts';
 import { onlyInput, samplesOf } from '../../samples.ts';
 import { builtTargets, targetNames, targetOf } from '../../targets.ts';
-import { repeatedArgument } from '../arguments.ts';
+import { percentArgument, repeatedArgument } from '../arguments.ts';
 import type { RuntimeModule } from '../../../backends/wgsl/index.ts';
 import { runtimeModule } from '../runtime-module.ts';
-import type { CommonOptions, Host, Outcome } from '../host.ts';
+import { costText } from '../cost-text.ts';
+import { healthFacts } from '../health-text.ts';
+import { type CommonOptions, errorDocument, type Host, type Outcome } from '../host.ts';
 import { layerTable } from '../layer-table.ts';
 import { loadModel, type OnnxFile, type QirFile } from '../model.ts';
 import {
@@ -51,6 +55,7 @@ type Options = CommonOptions &
     readonly exclude?: readonly string[];
     readonly isa: string;
     readonly round: Rounding;
+    readonly minAgreement?: number;
     readonly level?: Level;
   };
 
@@ -100,12 +105,21 @@ export function declareCompile(program: Command, host: Host): void {
         .choices(roundings)
         .default('nearest'),
     )
+    .option(
+      '--min-agreement <percent>',
+      'least agreement with float on calibration data (see below); 0 writes whatever comes out',
+      percentArgument,
+    )
     .option('--isa <list>', 'instruction sets of C code: auto, scalar; others are not built yet', 'auto')
     .addOption(new Option('--level <level>', 'level of the program that qir and onnx write').choices(levels));
   modelOptions(passOptions(command))
     .addHelpText(
       'after',
-      `\nTargets:\n${builtTargets.map(({ name, summary }) => `  ${name.padEnd(5)} ${summary}`).join('\n')}`,
+      `\nHealth: the quantized model is compared with the float one on calibration inputs. If it agrees on surely fewer (97.5 %, by the Wilson interval)
+than half-way between guessing and perfect (50 % of inputs for many classes, 55 % for 10, 75 % for 2), or than --min-agreement, that is an error: nothing is
+written and the exit status is 1. On drawn inputs it is a warning. What was measured stays in the manifest: qc report DIR shows it.
+
+Targets:\n${builtTargets.map(({ name, summary }) => `  ${name.padEnd(5)} ${summary}`).join('\n')}`,
     )
     .action(host.action(compile));
 }
@@ -144,10 +158,17 @@ async function compile(terminal: Terminal, options: Options, path: string): Prom
     return outcome(compilation, out, performance.now() - started, terminal);
   } catch (error) {
     if (kept.used) terminal.say(goesOn);
+    if (error instanceof CollapseError) return collapse(error, terminal);
     throw error;
   } finally {
     interruptible();
   }
+}
+
+/** A check that failed: what was measured is the result. */
+function collapse({ diagnostics, health }: CollapseError, terminal: Terminal): Outcome {
+  for (const diagnostic of diagnostics) terminal.report(diagnostic);
+  return { json: { ...errorDocument(diagnostics), health }, text: '', passed: false };
 }
 
 function runtimeOption(
@@ -182,6 +203,7 @@ function compileOptions(options: Options, terminal: Terminal): CompileOptions {
     exclude,
     passPipeline,
     printIrAfter: printed,
+    minAgreement,
     round,
     seed,
   } = options;
@@ -192,6 +214,7 @@ function compileOptions(options: Options, terminal: Terminal): CompileOptions {
     ...(exclude === undefined ? {} : { exclude }),
     ...bitsOf(options),
     ...(name === undefined ? {} : { name }),
+    ...(minAgreement === undefined ? {} : { minAgreement }),
     ...(calibMethod === undefined ? {} : { calibrationMethod: calibMethod }),
     ...(level === undefined ? {} : { level }),
     ...(passPipeline === undefined ? {} : { pipeline: passPipeline }),
@@ -261,18 +284,17 @@ function outcome(
       pipeline: manifest.pipeline,
       calibration,
       health: health ?? null,
+      cost: costOf(layers),
       milliseconds,
     },
-    text: `${layerTable(layers, terminal.colours)}\n${facts([
+    text: `${layerTable(layers, terminal.colours, health)}\n${facts([
       ['target', target],
       ['weights', bytesText(manifest.weight_bytes)],
       ['arena', bytesText(manifest.arena_bytes)],
       ['calibration', calibration === null ? 'none needed' : `${calibration.source}, ${calibration.method}`],
       ['preprocessing', preprocessName ?? 'none recorded'],
-      health && [
-        'next to float',
-        `${health.agreement.toFixed(0)} % agreement on ${health.samples} calibration inputs${health.sqnr_db === null ? '' : `, ${health.sqnr_db.toFixed(1)} dB`}`,
-      ],
+      ['cost', costText(costOf(layers))],
+      ...(health === undefined ? [] : healthFacts(health)),
       ['time', `${(milliseconds / 1000).toFixed(1)} s`],
       ['written', `${written.length} files in ${out}`],
     ])}`,

@@ -6,6 +6,7 @@ import { quantizationPoints } from '../../../passes/quantization-points.ts';
 import { cleanFloat } from '../../float-program.ts';
 import { type LayerBits, layerBitsOf } from '../../layer-bits.ts';
 import type { CommonOptions, Host, Outcome } from '../host.ts';
+import { healthFacts } from '../health-text.ts';
 import { layerTable } from '../layer-table.ts';
 import { loadModel, type Model, programOf } from '../model.ts';
 import {
@@ -54,6 +55,7 @@ async function inspect(terminal: Terminal, options: Options, path: string): Prom
   const ports = portsOf(graph);
   const operators = operatorsOf(model, graph);
   const parameters = [...graph.constants.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const health = model.kind === 'artifact' ? (model.artifact.manifest.health ?? null) : null;
   const onnx = model.kind === 'onnx' ? model.imported : undefined;
   return {
     json: {
@@ -65,6 +67,7 @@ async function inspect(terminal: Terminal, options: Options, path: string): Prom
       level: level ?? null,
       producer: onnx?.producer ?? null,
       values,
+      health,
     },
     text: `${facts([
       ['level', levelText(level)],
@@ -78,7 +81,8 @@ async function inspect(terminal: Terminal, options: Options, path: string): Prom
           .map(([op, count]) => `${op} ${count}`)
           .join(', '),
       ],
-    ])}\n${layerTable(layers, terminal.colours)}${valuesText(values, options.explain === true, terminal)}`,
+      ...(health === null ? [] : healthFacts(health)),
+    ])}\n${layerTable(layers, terminal.colours, health)}${valuesText(values, options.explain === true, terminal)}`,
   };
 }
 

@@ -1,8 +1,10 @@
 /** The machine that figures were taken on, as far as it bears on them. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { cpus, release } from 'node:os';
+import { cpus, loadavg, release } from 'node:os';
 import { promisify } from 'node:util';
+
+import type { Terminal } from '../compiler/cli/terminal.ts';
 
 const run = promisify(execFile);
 
@@ -80,4 +82,17 @@ export function machineText({
     `Node ${node}`,
     date,
   ].join('; ');
+}
+
+/** Says so where others are at work: long runs are interrupted more often than short ones, so even ratios suffer. */
+export function warnIfBusy(terminal: Pick<Terminal, 'report'>): void {
+  const [load] = loadavg();
+  const count = cpus().length;
+  if (load! < count / 2) return;
+  terminal.report({
+    code: 'bench/busy',
+    severity: 'warning',
+    message: `this machine is busy: ${load!.toFixed(1)} processes want its ${count} CPUs`,
+    help: 'trust the least times more than the medians, or wait',
+  });
 }

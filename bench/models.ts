@@ -6,10 +6,12 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fail } from '../ir/index.ts';
+import { loadModel, programOf } from '../compiler/cli/model.ts';
 import { encodeModel } from '../compiler/onnx/encode.ts';
 import { resnet, type ResNetOptions } from '../fixtures/models/resnet.ts';
 import { projectRoot } from '../fixtures/house/source-files.ts';
-import { digest, kept } from './workplace.ts';
+import { type Network, networkOf } from './network.ts';
+import { digest, frontSources, kept, sourcesDigest } from './workplace.ts';
 
 interface Known {
   readonly title: string;
@@ -41,6 +43,9 @@ export interface BenchModel {
   readonly path: string;
   /** Of its content. */
   readonly digest: string;
+  readonly network: Network;
+  /** The same, as a JSON file. */
+  readonly networkPath: string;
 }
 
 /** A known model by its name, or any `.onnx` file by its path. */
@@ -53,7 +58,7 @@ export async function findModel(asked: string): Promise<BenchModel> {
       });
     }
     const name = basename(asked, '.onnx');
-    return { name, title: name, path: asked, digest: digest(await readFile(asked)) };
+    return withNetwork(name, name, asked);
   }
   const trained =
     known.trained === undefined ? undefined : join(projectRoot, '../shared/data/models', known.trained);
@@ -63,5 +68,18 @@ export async function findModel(asked: string): Promise<BenchModel> {
       : await kept(`${asked}-${digest(JSON.stringify(known.drawn))}.onnx`, async (draft) =>
           writeFile(draft, encodeModel(resnet(known.drawn))),
         );
-  return { name: asked, title: known.title, path, digest: digest(await readFile(path)) };
+  return withNetwork(asked, known.title, path);
+}
+
+async function withNetwork(name: string, title: string, path: string): Promise<BenchModel> {
+  const content = digest(await readFile(path));
+  const networkPath = await kept(
+    `network-${digest(content, await sourcesDigest(frontSources))}.json`,
+    async (draft) => {
+      const network = await networkOf(await programOf(await loadModel(path)));
+      await writeFile(draft, JSON.stringify(network));
+    },
+  );
+  const network = JSON.parse(await readFile(networkPath, 'utf8')) as Network;
+  return { name, title, path, digest: content, network, networkPath };
 }

@@ -3,24 +3,23 @@
  * on front end and passes alone, and from it to an artifact, which changes with every line of a backend.
  */
 import { join } from 'node:path';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { elementCount } from '../ir/index.ts';
 import { publicNames } from '../backends/c/index.ts';
 import { type Artifact, readArtifact } from '../compiler/artifact/artifact-files.ts';
 import { runCommandLine } from '../compiler/cli/program.ts';
+import { writeNpy } from '../compiler/data/npy.ts';
+import { createRandom } from '../compiler/data/random.ts';
 import { buildC } from '../compiler/runners/node-c-build.ts';
 import type { Contestant } from './contest.ts';
+import type { Isa } from './isa.ts';
 import type { BenchModel } from './models.ts';
 import { layerBits, type Precision } from './precision.ts';
 import { Unavailable } from './unavailable.ts';
-import { benchFolder, digest, kept, sourcesDigest } from './workplace.ts';
-
-/** Instruction sets to hold both sides to. */
-export const isas = ['auto', 'scalar', 'avx2', 'avx512vnni'] as const;
-export type Isa = (typeof isas)[number];
+import { benchFolder, digest, frontSources, kept, sourcesDigest } from './workplace.ts';
 
 /** What the C compiler may use when we are held down: it vectorises loops of its own accord. */
-const compilerFlags: Readonly<Record<Isa, readonly string[]>> = {
+export const compilerFlags: Readonly<Record<Isa, readonly string[]>> = {
   auto: ['-march=native'],
   scalar: ['-march=native'],
   avx2: ['-march=x86-64-v3'],
@@ -29,14 +28,18 @@ const compilerFlags: Readonly<Record<Isa, readonly string[]>> = {
 
 /** The artifact of a model for a target, compiled unless it is in the cache. */
 export async function compiled(
-  { name, path, digest: content }: BenchModel,
+  { name, path, digest: content, network }: BenchModel,
   precision: Precision,
   target: 'c' | 'wgsl',
   isa: Isa = 'auto',
 ): Promise<Artifact> {
-  const front = digest(await sourcesDigest(/^(?:ir|passes|compiler(?!\/(?:cli|runners)))\//), content);
+  const front = digest(await sourcesDigest(frontSources), content);
   const program = await kept(`${name}-${precision}-${front}`, async (draft) =>
-    compile(path, '--target', 'qir', '--level', 'integer', '--layer-bits', layerBits(precision), '-o', draft),
+    compile(
+      path,
+      ...['--target', 'qir', '--level', 'integer', '--layer-bits', layerBits(precision), '-o', draft],
+      ...['--calib', await drawnInputs(network.input.shape)],
+    ),
   );
   const whole = digest(await sourcesDigest(/^(?:ir|passes|backends|compiler|runtime)\//), content);
   const folder = await kept(`${name}-${precision}-${target}-${isa}-${whole}`, async (draft) =>
@@ -47,6 +50,18 @@ export async function compiled(
     ),
   );
   return readArtifact(folder);
+}
+
+/** A file of inputs to calibrate on, two of them: times depend on no range. */
+async function drawnInputs(shape: readonly number[]): Promise<string> {
+  return kept(`inputs-${shape.join('x')}.npy`, async (draft) => {
+    const random = createRandom(1);
+    const data = Float32Array.from(
+      { length: 2 * elementCount(shape.slice(1)) },
+      () => 4 * random.uniform() - 2,
+    );
+    await writeFile(draft, writeNpy({ shape: [2, ...shape.slice(1)], dtype: 'f4', data }));
+  });
 }
 
 /** Runs `qc compile`. What the compiler refuses (an instruction set that is not built, say) is a reason not to take part. */

@@ -26,6 +26,9 @@ export function digest(...parts: readonly (string | Uint8Array)[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
+/** The sources that an integer program depends on. */
+export const frontSources = /^(?:ir|passes|compiler\/onnx|compiler(?=\/[^/]*$))\//;
+
 /** What stands for those sources that `which` matches, as they are now: what an older compiler made is not taken for this one's. */
 export async function sourcesDigest(which: RegExp): Promise<string> {
   const sources = projectFiles().filter((file) => which.test(file) && /(?<!\.test)\.ts$/.test(file));

@@ -1,13 +1,12 @@
 /** Debian's oneDNN: the convolutions and dense layers of a network as int8 primitives, and nothing else of it. */
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Contestant } from '../contest.ts';
 import { type FusedLayer, fusedLayersOf } from '../fused-layers.ts';
-import type { Network } from '../network.ts';
-import type { Isa } from '../ours.ts';
+import type { BenchModel } from '../models.ts';
+import type { Isa } from '../isa.ts';
 import { Unavailable } from '../unavailable.ts';
 import { benchFolder, digest, kept } from '../workplace.ts';
 
@@ -21,7 +20,7 @@ const isaNames: Readonly<Record<Isa, string | undefined>> = {
   avx512vnni: 'AVX512_CORE_VNNI',
 };
 
-export function oneDnn(network: Network, threads: number, isa: Isa): Contestant {
+export function oneDnn({ network }: BenchModel, threads: number, isa: Isa): Contestant {
   return {
     name: 'onednn-int8',
     title: 'oneDNN int8, its layers alone',

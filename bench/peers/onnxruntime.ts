@@ -21,14 +21,14 @@ export type Form = 'float' | 'int8';
 export interface EngineOptions {
   readonly provider: 'cpu' | 'webgpu';
   readonly threads: number;
-  readonly inputShape: readonly number[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
 const titles = { float: 'fp32', int8: 'int8' } as const;
 
 export function onnxRuntime(model: BenchModel, form: Form, options: EngineOptions): Contestant {
-  const { provider, threads, inputShape, env = {} } = options;
+  const { provider, threads, env = {} } = options;
+  const shape = model.network.input.shape.join('x');
   return {
     name: `ort-${form === 'float' ? 'fp32' : form}`,
     title: `ONNX Runtime${provider === 'cpu' ? '' : ' WebGPU'} ${titles[form]}`,
@@ -37,9 +37,9 @@ export function onnxRuntime(model: BenchModel, form: Form, options: EngineOption
       const file = await modelFile(model, form);
       return {
         program: process.execPath,
-        args: [join(benchFolder, session), file, provider, String(threads), inputShape.join('x')],
+        args: [join(benchFolder, session), file, provider, String(threads), shape],
         env,
-        facts: { operators: await operators(file, options) },
+        facts: { operators: await operators(file, shape, options) },
       };
     },
   };
@@ -49,14 +49,18 @@ export function onnxRuntime(model: BenchModel, form: Form, options: EngineOption
  * How many nodes of each kind the engine itself computes, once it has optimised the model: whether an int8 model runs in integers is seen
  * here, in `QLinearConv` against `Conv`. Written by the engine in a session of its own, since writing it may change what is timed.
  */
-async function operators(file: string, options: EngineOptions): Promise<Record<string, number>> {
-  const { provider, threads, inputShape, env } = options;
+async function operators(
+  file: string,
+  shape: string,
+  options: EngineOptions,
+): Promise<Record<string, number>> {
+  const { provider, threads, env } = options;
   const folder = await mkdtemp(join(tmpdir(), 'qc-bench-'));
   try {
     const optimized = join(folder, 'optimized.onnx');
     const asked = run(
       process.execPath,
-      [join(benchFolder, session), file, provider, String(threads), inputShape.join('x'), optimized],
+      [join(benchFolder, session), file, provider, String(threads), shape, optimized],
       { env: { ...process.env, ...env } },
     );
     asked.child.stdin?.end();

@@ -1,21 +1,21 @@
 /** `bench c`: the compiled C artifact against the engines of this machine, one model after another. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { CommonOptions, Host, Outcome } from '../../compiler/cli/host.ts';
 import { integerArgument } from '../../compiler/cli/arguments.ts';
-import { loadModel, programOf } from '../../compiler/cli/model.ts';
-import { table } from '../../compiler/cli/table.ts';
 import type { Terminal } from '../../compiler/cli/terminal.ts';
 import { type Contestant, holdContest } from '../contest.ts';
 import { contestCells, type ContestRow, contestRows } from '../contest-table.ts';
-import { describeMachine, type Machine, machineText } from '../machine.ts';
+import { describeMachine, type Machine, machineText, warnIfBusy } from '../machine.ts';
 import { type BenchModel, findModel, knownModels } from '../models.ts';
-import { networkOf } from '../network.ts';
-import { type Isa, isas, oursInC } from '../ours.ts';
+import { type Isa, isas } from '../isa.ts';
+import { listArgument } from '../list-argument.ts';
+import { oursInC } from '../ours.ts';
 import { markdownTable } from '../page-block.ts';
 import { oneDnn } from '../peers/onednn.ts';
 import { onnxRuntime } from '../peers/onnxruntime.ts';
 import { torch } from '../peers/torch.ts';
 import { type Precision, precisions } from '../precision.ts';
+import { textTable } from '../text-table.ts';
 import { Unavailable } from '../unavailable.ts';
 import { writePage } from '../page.ts';
 
@@ -48,11 +48,11 @@ export function declareC(program: Command, host: Host): void {
     .option(
       '--model <list>',
       `${Object.keys(knownModels).join(', ')}, or .onnx files`,
-      listOf(),
+      listArgument(),
       Object.keys(knownModels),
     )
-    .option('--precision <list>', precisions.join(', '), listOf(precisions), [...precisions])
-    .option('--peers <list>', peerNames.join(', '), listOf(peerNames), [...peerNames])
+    .option('--precision <list>', precisions.join(', '), listArgument(precisions), [...precisions])
+    .option('--peers <list>', peerNames.join(', '), listArgument(peerNames), [...peerNames])
     .option('--threads <n>', 'threads of every contestant, bound to as many CPUs', integerArgument(1), 1)
     .addOption(
       new Option('--isa <isa>', 'instruction set that all are held down to').choices(isas).default('auto'),
@@ -72,11 +72,13 @@ interface ModelResult {
 
 async function benchC(terminal: Terminal, options: Options): Promise<Outcome> {
   const machine = await describeMachine();
-  const models = await Promise.all(options.model.map(findModel));
+  warnIfBusy(terminal);
+  const models: BenchModel[] = [];
+  for (const name of options.model) models.push(await findModel(name));
   const results: ModelResult[] = [];
   for (const model of models) {
     terminal.say(`== ${model.title}`);
-    const contestants = await contestantsFor(model, options);
+    const contestants = contestantsFor(model, options);
     if (options.prepare === true) await prepareAll(contestants, terminal);
     else results.push(await timed(model, contestants, options, terminal));
   }
@@ -100,16 +102,15 @@ async function benchC(terminal: Terminal, options: Options): Promise<Outcome> {
   };
 }
 
-async function contestantsFor(model: BenchModel, options: Options): Promise<Contestant[]> {
+function contestantsFor(model: BenchModel, options: Options): Contestant[] {
   const { precision, peers, threads, isa } = options;
-  const network = await networkOf(await programOf(await loadModel(model.path)));
-  const engine = { provider: 'cpu', threads, inputShape: network.input.shape } as const;
+  const engine = { provider: 'cpu', threads } as const;
   const rows: readonly (readonly [peer: (typeof peerNames)[number], Contestant])[] = [
     ['ort', notBelow(isa, onnxRuntime(model, 'int8', engine))],
     ['ort', notBelow(isa, onnxRuntime(model, 'float', engine))],
-    ['onednn', oneDnn(network, threads, isa)],
-    ['torch', torch(network, 'float', threads, isa)],
-    ['torch', torch(network, 'int8', threads, isa)],
+    ['onednn', oneDnn(model, threads, isa)],
+    ['torch', torch(model, 'float', threads, isa)],
+    ['torch', torch(model, 'int8', threads, isa)],
   ];
   return [
     ...precision.map((one) => oursInC(model, one, threads, isa)),
@@ -158,12 +159,7 @@ async function timed(
 
 function textOf({ model, rows, absent }: ModelResult, terminal: Terminal): string {
   const { head, body } = contestCells(rows);
-  const columns = head.map((title, i) => ({
-    title,
-    cell: (row: readonly string[]) => row[i]!,
-    align: i === 0 ? ('left' as const) : ('right' as const),
-  }));
-  return `${model.title}\n${table(body, columns, terminal.colours)}${absent
+  return `${model.title}\n${textTable(head, body, terminal)}${absent
     .map(({ title, reason }) => `without ${title}: ${reason}\n`)
     .join('')}`;
 }
@@ -192,16 +188,4 @@ function factsText(facts: Readonly<Record<string, unknown>>): string {
         : String(value),
     )
     .join(', ');
-}
-
-/** A comma list; each entry must be one of `known`, where that is given. */
-function listOf(known?: readonly string[]): (text: string) => string[] {
-  return (text) => {
-    const entries = text.split(',').map((entry) => entry.trim());
-    const unknown = entries.find((entry) => known !== undefined && !known.includes(entry));
-    if (unknown !== undefined || entries.includes('')) {
-      throw new InvalidArgumentError(`expected a comma list of ${known?.join(', ') ?? 'names'}`);
-    }
-    return entries;
-  };
 }

@@ -83,13 +83,20 @@ export async function runVerbs(
     const printed = usageErrors.join('');
     const terminal = new Terminal(streams, { json: wantsJson(args), quiet: false });
     if (error.code === 'commander.help' && !terminal.json) streams.err(printed);
-    else host.fail(usageError(error, printed, name), terminal);
+    else host.fail(usageError(error, printed, program, args[0]), terminal);
     return exitStatus.badInput;
   }
 }
 
 /** A usage error as a diagnostic: the first line is the message, suggestions come after it. */
-function usageError(error: CommanderError, printed: string, name: string): QcError {
+function usageError(
+  error: CommanderError,
+  printed: string,
+  program: Command,
+  verb: string | undefined,
+): QcError {
+  const name = program.name();
+  const known = program.commands.some((command) => command.name() === verb);
   if (error.code === 'commander.help') {
     return new QcError({
       code: 'cli/usage',
@@ -104,7 +111,12 @@ function usageError(error: CommanderError, printed: string, name: string): QcErr
     code: 'cli/usage',
     severity: 'error',
     message: (first === '' ? error.message : first).replace(/^error: /, ''),
-    help: [...help, `${name} help and ${name} help VERB show what can be said`].join(' '),
+    help: [
+      ...help,
+      known
+        ? `${name} help ${verb!} shows what can be said`
+        : `${name} help and ${name} help VERB show what can be said`,
+    ].join(' '),
   });
 }
 

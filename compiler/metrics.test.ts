@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Accuracy, argmax, Comparison, largest, quantile, rankOf } from './metrics.ts';
+import fc from 'fast-check';
+import { Accuracy, argmax, Comparison, divergence, largest, quantile, rankOf } from './metrics.ts';
 
 describe('rank', () => {
   it('counts the logits above the label', () => {
@@ -47,6 +48,32 @@ describe('comparison', () => {
     const comparison = new Comparison();
     comparison.add([1, 2], [1, 2]);
     expect([comparison.agreement, comparison.sqnr]).toEqual([100, Infinity]);
+  });
+});
+
+describe('divergence', () => {
+  const logits = fc.array(fc.double({ min: -60, max: 60, noNaN: true }), { minLength: 3, maxLength: 3 });
+
+  it('is 0 for equal logits, not below 0 for any, and blind to what all logits share', () => {
+    fc.assert(
+      fc.property(logits, logits, fc.double({ min: -9, max: 9, noNaN: true }), (p, q, shift) => {
+        expect(divergence(p, p)).toBeCloseTo(0, 12);
+        expect(divergence(p, q)).toBeGreaterThanOrEqual(0);
+        const moved = q.map((value) => value + shift);
+        expect(divergence(p, moved)).toBeCloseTo(divergence(p, q), 9);
+      }),
+    );
+  });
+
+  it('is what the definition says, mean over samples', () => {
+    // p = (1/2, 1/2), q = (1/4, 3/4)
+    const expected = 0.5 * Math.log(2) + 0.5 * Math.log(2 / 3);
+    expect(divergence([0, 0], [0, Math.log(3)])).toBeCloseTo(expected, 12);
+    const comparison = new Comparison();
+    comparison.add([0, 0], [0, Math.log(3)]);
+    comparison.add([0, 1], [0, 1]);
+    expect(comparison.kl).toBeCloseTo(expected / 2, 12);
+    expect(new Comparison().kl).toBe(0);
   });
 });
 

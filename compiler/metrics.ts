@@ -9,6 +9,11 @@
  *       sqnr = 10 * log10( sum r^2 / sum (r - x)^2 )
  *
  *   A mean common to all logits inflates it: judge by agreement, use SQNR to compare two compilations of one model.
+ * - KL divergence in nats, with `p` the softmax of the reference's logits and `q` of the other's, mean over samples:
+ *
+ *       kl = sum_c p_c log(p_c / q_c)
+ *
+ *   It says smoothly what agreement says by whole samples: every sample that came nearer to tipping over counts.
  */
 
 /** 0 for the class that the logits name first, 1 for the second, and so on. */
@@ -66,6 +71,23 @@ export class Accuracy {
   }
 }
 
+/** KL divergence between the softmaxes of two rows of logits, in nats; not below 0, whatever was rounded. */
+export function divergence(reference: ArrayLike<number>, logits: ArrayLike<number>): number {
+  const p = logSoftmax(reference);
+  const q = logSoftmax(logits);
+  return Math.max(
+    0,
+    p.reduce((sum, log, i) => sum + Math.exp(log) * (log - q[i]!), 0),
+  );
+}
+
+function logSoftmax(logits: ArrayLike<number>): Float64Array {
+  const values = Float64Array.from(logits);
+  const top = values.reduce((most, value) => Math.max(most, value), -Infinity);
+  const shift = top + Math.log(values.reduce((sum, value) => sum + Math.exp(value - top), 0));
+  return values.map((value) => value - shift);
+}
+
 /** Signal against noise of values next to their references. */
 export class SignalToNoise {
   #signal = 0;
@@ -94,11 +116,13 @@ export class Comparison {
   readonly #ratio = new SignalToNoise();
   #samples = 0;
   #agreeing = 0;
+  #divergence = 0;
 
   add(reference: ArrayLike<number>, logits: ArrayLike<number>): void {
     this.#samples += 1;
     if (argmax(reference) === argmax(logits)) this.#agreeing += 1;
     this.#ratio.add(reference, logits);
+    this.#divergence += divergence(reference, logits);
   }
 
   get samples(): number {
@@ -108,6 +132,11 @@ export class Comparison {
   /** Percent. */
   get agreement(): number {
     return percent(this.#agreeing, this.#samples);
+  }
+
+  /** Mean over samples. */
+  get kl(): number {
+    return this.#samples === 0 ? 0 : this.#divergence / this.#samples;
   }
 
   /** Infinity for equal logits. */

@@ -35,7 +35,7 @@ export function isEnd(layer: Layer, layers: readonly Layer[]): boolean {
 }
 
 /** What a selector can ask about a layer. */
-function factsOf(layer: Layer, count: number): LayerFacts {
+export function layerFacts(layer: Layer, count: number): LayerFacts {
   const onnxNode = onnxNodeOf(layer.node.location);
   return {
     name: layer.value,
@@ -87,7 +87,7 @@ export const assignBits = definePass({
     const used = new Set<number>();
     const notes = new Map<string, Notes>();
     for (const layer of layers) {
-      const facts = factsOf(layer, layers.length);
+      const facts = layerFacts(layer, layers.length);
       const rule = rules.findIndex(({ selector }) => matchSelector(selector, facts));
       if (rule >= 0) used.add(rule);
       const { weightBits, activationBits } =

@@ -12,6 +12,17 @@ export function integerArgument(least: number): (text: string) => number {
   };
 }
 
+/** A number of at least `least`. */
+export function numberArgument(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || value < least) {
+      throw new InvalidArgumentError(`expected a number of at least ${least}`);
+    }
+    return value;
+  };
+}
+
 /** `NAME=NUMBER`, collected over repetitions. */
 export function dimensionArgument(
   text: string,

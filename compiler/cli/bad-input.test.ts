@@ -415,7 +415,9 @@ describe('usage', () => {
   it.each([
     [['--precision', 'w9a9'], /w9a9/],
     [['--layer-bits', 'first=='], /first==/],
-    [['--plan', 'front.json'], /not built yet/],
+    [['--plan', 'front.json'], /--plan needs --point/],
+    [['--point', 'p1'], /--point needs --plan/],
+    [['--plan', 'none.json', '--point', 'p1'], /no front at "none\.json"/],
     [['--exclude', '*'], /every layer of the c target/],
     [['--name', 'a-b'], /a-b/],
     [['--level', 'float'], /float/],

@@ -3,6 +3,7 @@
  * host prints it as text or as one JSON document, and turns errors into diagnostics and an exit status:
  *
  *     0  done      1  a check failed      2  bad usage or bad input      70  a bug of ours, with its stack
+ *     130  interrupted, with what was done by then
  */
 import { type Command, Option } from 'commander';
 import { type Diagnostic, QcError } from '../../ir/index.ts';
@@ -16,6 +17,8 @@ export interface Outcome {
   readonly text: string;
   /** False when a check failed. */
   readonly passed?: boolean;
+  /** Where the work ended neither well nor badly: it was interrupted. */
+  readonly status?: number;
 }
 
 export interface CommonOptions {
@@ -24,7 +27,7 @@ export interface CommonOptions {
   readonly seed: number;
 }
 
-export const exitStatus = { done: 0, checkFailed: 1, badInput: 2, bug: 70 } as const;
+export const exitStatus = { done: 0, checkFailed: 1, badInput: 2, bug: 70, interrupted: 130 } as const;
 
 export interface VerbDescription {
   /** `cost`, or with its arguments: `cost <MODEL>`. */
@@ -72,10 +75,10 @@ export class Host {
         quiet: options.quiet === true,
       });
       try {
-        const { json, text, passed } = await work(terminal, options, String(given[0]));
+        const { json, text, passed, status } = await work(terminal, options, String(given[0]));
         terminal.endProgress();
         this.#streams.out(terminal.json ? `${JSON.stringify(json, undefined, 2)}\n` : text);
-        this.status = passed === false ? exitStatus.checkFailed : exitStatus.done;
+        this.status = status ?? (passed === false ? exitStatus.checkFailed : exitStatus.done);
       } catch (error) {
         terminal.endProgress();
         this.fail(error, terminal);

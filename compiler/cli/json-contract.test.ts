@@ -185,12 +185,16 @@ describe('running verbs', () => {
     expect((json as Loose).ir).toContain('func @');
   });
 
-  it('search says that it is not built', async () => {
-    const { status, json } = await qcJson('search', model, '--calib', images, '-o', at('front.json'));
-    expect(status).toBe(2);
-    expect((json as Loose).error).toMatchObject({
-      code: 'cli/not-built',
-      message: 'qc search is not built yet',
-    });
+  it('search', async () => {
+    const few = ['--samples', '8', '--measure', '4', '--points', '3', '--choices', 'w8a8,w4a4'];
+    const given = ['--calib', images, '--preprocess', 'imagenet-norm', ...few, '-o', at('front.json')];
+    const { status, json, err } = await qcJson('search', model, ...given);
+    expect({ status, err }).toMatchObject({ status: 0 });
+    expect(keys(json)).toEqual(expect.arrayContaining(['points', 'cost_model']));
+    const { points } = json as { readonly points: readonly object[] };
+    for (const point of points)
+      expect(keys(point)).toEqual(expect.arrayContaining(['id', 'cost', 'loss', 'layers']));
+    for (const file of ['front.json', 'front.csv', 'front.html']) expect(existsSync(at(file))).toBe(true);
+    expect(JSON.parse(await readFile(at('front.json'), 'utf8'))).toMatchObject({ points });
   });
 });

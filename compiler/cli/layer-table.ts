@@ -2,7 +2,7 @@
 import type { HealthSummary } from '../../runtime/manifest.ts';
 import type { LayerBits } from '../layer-bits.ts';
 import { healthColumns } from './health-text.ts';
-import { bytesText, scaled } from './printable.ts';
+import { bytesText, scaled } from '../printable.ts';
 import { table, type TableStyle } from './table.ts';
 
 export function layerTable(

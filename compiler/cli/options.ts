@@ -2,7 +2,6 @@
 import { type Command, Option } from 'commander';
 import { clipMethods } from '../../passes/clip.ts';
 import type { BitsOptions } from '../default-pipeline.ts';
-import { fail } from '../../ir/index.ts';
 import { presetNames } from '../data/preprocess.ts';
 import { dimensionArgument, integerArgument } from './arguments.ts';
 
@@ -46,21 +45,12 @@ export function bitsOptions(command: Command): Command {
       '--layer-bits <rules>',
       "by selectors, the first match decides: 'first,last=w8a8; layer3.*=w4a4; *=w4a8'",
     )
-    .option('--plan <front.json>', 'bits from a front that qc search found (not built yet)')
-    .option('--point <id>', 'which point of the front (not built yet)');
+    .option('--plan <front.json>', 'bits of a point of a front that qc search found; overrides the others')
+    .option('--point <id>', 'which point of the front, or which baseline');
 }
 
-/** The bits as the driver takes them. Nothing given is nothing: passes have the defaults. */
-export function bitsOf({ bits, precision, layerBits, plan, point }: BitsFlags): BitsOptions {
-  if (plan !== undefined || point !== undefined) {
-    fail(
-      'cli/not-built',
-      '--plan and --point take bits from a front that qc search finds, which is not built yet',
-      {
-        help: 'use --bits, --precision or --layer-bits',
-      },
-    );
-  }
+/** The bits as the driver takes them, a plan left aside (`plan.ts`). Nothing given is nothing: passes have the defaults. */
+export function bitsOf({ bits, precision, layerBits }: BitsFlags): BitsOptions {
   return {
     ...(bits === undefined ? {} : { bits: Number(bits) }),
     ...(precision === undefined ? {} : { precision }),

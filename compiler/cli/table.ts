@@ -1,5 +1,5 @@
 /** Tables for people: columns as wide as their widest cell, numbers to the right, a header in bold with a rule under it. */
-import { printable } from './printable.ts';
+import { printable } from '../printable.ts';
 
 export interface Column<R> {
   readonly title: string;

@@ -5,7 +5,7 @@
 import { SingleBar } from 'cli-progress';
 import picocolors from 'picocolors';
 import { type Diagnostic, formatDiagnostic } from '../../ir/index.ts';
-import { printable, printableLines } from './printable.ts';
+import { printable, printableLines } from '../printable.ts';
 
 /** Where a run of the command line reads and writes: the process's own streams, or a test's. */
 export interface Streams {

@@ -2,9 +2,12 @@
 import type { Command } from 'commander';
 import { fail } from '../../../ir/index.ts';
 import { quantile } from '../../metrics.ts';
+import { existingProfile, writeWhole } from '../../search/front-files.ts';
+import { withRun } from '../../search/profile.ts';
 import { integerArgument } from '../arguments.ts';
 import { openArtifactRunner } from '../artifact-runner.ts';
 import type { CommonOptions, Host, Outcome } from '../host.ts';
+import { timedLayers } from '../latency.ts';
 import { loadModel } from '../model.ts';
 import { runnerOptions, type RunnerFlags } from '../options.ts';
 import { drawnInputs } from '../sample-data.ts';
@@ -12,7 +15,8 @@ import { recordedPreprocess } from '../subject.ts';
 import { facts, table } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 
-type Options = CommonOptions & RunnerFlags & { readonly repeat: number; readonly warmup: number };
+type Options = CommonOptions &
+  RunnerFlags & { readonly repeat: number; readonly warmup: number; readonly profile?: string };
 
 export function declareBench(program: Command, host: Host): void {
   const command = host.verb(program, {
@@ -21,11 +25,16 @@ export function declareBench(program: Command, host: Host): void {
     examples: [
       ['bench build/', 'twenty timed runs'],
       ['bench build/ --threads 2 --repeat 100 --format json', 'more of them, for a script'],
+      ['bench build/ --profile profile.json', 'and what each layer took, for qc search --profile'],
     ],
   });
   command
     .option('--repeat <n>', 'timed runs', integerArgument(1), 20)
-    .option('--warmup <n>', 'runs before them that are not timed', integerArgument(0), 3);
+    .option('--warmup <n>', 'runs before them that are not timed', integerArgument(0), 3)
+    .option(
+      '--profile <file>',
+      'add what each layer took to this file, which qc search reads; made where there is none',
+    );
   runnerOptions(command).action(host.action(bench));
 }
 
@@ -42,11 +51,13 @@ async function bench(terminal: Terminal, options: Options, path: string): Promis
     const { value: inputs } = await drawnInputs(source, 1, options.seed).next();
     if (inputs === undefined) throw new Error('no input was drawn');
     terminal.say(`timing ${repeat} runs`);
-    const { milliseconds, layers, device } = await runner.bench(inputs, {
-      repeat,
-      warmup,
-      threads,
-    });
+    const timed = await runner.bench(inputs, { repeat, warmup, threads });
+    const { milliseconds, layers, device } = timed;
+    if (options.profile !== undefined) {
+      const run = timedLayers(await model.artifact.program(), manifest, timed, threads);
+      const profile = withRun(await existingProfile(options.profile), run);
+      await writeWhole(options.profile, `${JSON.stringify(profile, undefined, 2)}\n`);
+    }
     const result = {
       min_ms: Math.min(...milliseconds),
       median_ms: quantile(milliseconds, 0.5),

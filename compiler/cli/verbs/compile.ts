@@ -1,31 +1,28 @@
 /** `qc compile`: from a model to an artifact folder. */
 import { basename, extname } from 'node:path';
 import { type Command, Option } from 'commander';
-import { fail, isF32, type Level, levels } from '../../../ir/index.ts';
-import { parsePrintAfter, printIrAfter, type Samples } from '../../../passes/index.ts';
+import { fail, type Level, levels } from '../../../ir/index.ts';
+import { parsePrintAfter, printIrAfter } from '../../../passes/index.ts';
 import { checkDestination, writeArtifact } from '../../artifact/artifact-files.ts';
 import { resumeFolder } from '../../artifact/resume-files.ts';
 import { compile as compileProgram, type Compilation, type CompileOptions } from '../../compile.ts';
 import { costOf } from '../../cost.ts';
 import { readClassNames } from '../../data/class-names.ts';
-import { openDataset } from '../../data/dataset.ts';
-import { loadPreprocess } from '../../data/load-preprocess.ts';
 import type { Preprocess } from '../../data/preprocess.ts';
 import { type Rounding, roundings } from '../../default-pipeline.ts';
 import { CollapseError } from '../../health-verdict.ts';
-import { onlyInput, samplesOf } from '../../samples.ts';
 import { builtTargets, targetNames, targetOf } from '../../targets.ts';
 import { percentArgument, repeatedArgument } from '../arguments.ts';
+import { calibrationPreprocess, calibrationSamples } from '../calibration.ts';
 import type { RuntimeModule } from '../../../backends/wgsl/index.ts';
 import { runtimeModule } from '../runtime-module.ts';
 import { costText } from '../cost-text.ts';
 import { healthFacts } from '../health-text.ts';
 import { type CommonOptions, errorDocument, type Host, type Outcome } from '../host.ts';
 import { layerTable } from '../layer-table.ts';
-import { loadModel, type OnnxFile, type QirFile } from '../model.ts';
+import { loadModel } from '../model.ts';
 import {
   type BitsFlags,
-  bitsOf,
   bitsOptions,
   type CalibrationFlags,
   calibrationOptions,
@@ -37,7 +34,8 @@ import {
   type PreprocessFlags,
   preprocessOption,
 } from '../options.ts';
-import { bytesText } from '../printable.ts';
+import { type PlannedBits, plannedBits } from '../plan.ts';
+import { bytesText } from '../../printable.ts';
 import { facts } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 import { version } from '../version.ts';
@@ -54,7 +52,7 @@ type Options = CommonOptions &
     readonly classNames?: string;
     readonly exclude?: readonly string[];
     readonly isa: string;
-    readonly round: Rounding;
+    readonly round?: Rounding;
     readonly minAgreement?: number;
     readonly level?: Level;
   };
@@ -72,6 +70,10 @@ export function declareCompile(program: Command, host: Host): void {
       [
         "compile resnet18.onnx --target c --layer-bits 'first,last=w8a8; layer4.*=w4a8; *=w4a4' --calib x.npy -o build",
         'bits by layer, calibrated on f32 inputs in the layout of the model',
+      ],
+      [
+        'compile resnet18.onnx --target c --plan front.json --point p05 --calib photos --preprocess imagenet -o build',
+        'a point of a front that qc search found, rounded as it was measured',
       ],
       [
         'compile model.onnx --target qir --level quantized -o look',
@@ -100,10 +102,8 @@ export function declareCompile(program: Command, host: Host): void {
     .addOption(
       new Option(
         '--round <how>',
-        'rounding of weights: to the nearest, or gptq, for what each layer makes (slower; stopped, the same command goes on)',
-      )
-        .choices(roundings)
-        .default('nearest'),
+        'rounding of weights: to the nearest, or gptq, for what each layer makes (slower; stopped, the same command goes on); default: what the plan was measured with, else nearest',
+      ).choices(roundings),
     )
     .option(
       '--min-agreement <percent>',
@@ -136,17 +136,18 @@ async function compile(terminal: Terminal, options: Options, path: string): Prom
     });
   }
   if (model.kind === 'onnx') for (const warning of model.imported.warnings) terminal.report(warning);
-  const preprocess = await preprocessOf(model, options);
-  const samples = await calibrationSamples(model, preprocess, options, terminal);
+  const preprocess = await calibrationPreprocess(model.graph, options);
+  const samples = await calibrationSamples(model.graph, preprocess, options, terminal);
   const classNames =
     options.classNames === undefined ? model.classNames : await readClassNames(options.classNames);
+  const planned = await plannedBits(options, model.graph, terminal);
   const started = performance.now();
   const kept = resumeFolder(`${out.replace(/[/\\]+$/, '')}.resume`, version(), terminal.report);
   const goesOn = `what was done is kept in ${JSON.stringify(kept.path)}: the same command goes on from there`;
   const interruptible = terminal.onInterrupt(() => (kept.used ? `interrupted; ${goesOn}` : undefined));
   try {
     const compilation = await compileProgram(model.graph, {
-      ...compileOptions(options, terminal),
+      ...compileOptions(options, planned, terminal),
       store: kept,
       ...(preprocess === undefined ? {} : { preprocess }),
       ...(samples === undefined ? {} : { samples }),
@@ -194,7 +195,7 @@ function refuseUnbuilt({ isa }: Options): void {
   }
 }
 
-function compileOptions(options: Options, terminal: Terminal): CompileOptions {
+function compileOptions(options: Options, planned: PlannedBits, terminal: Terminal): CompileOptions {
   const {
     target,
     name,
@@ -204,15 +205,15 @@ function compileOptions(options: Options, terminal: Terminal): CompileOptions {
     passPipeline,
     printIrAfter: printed,
     minAgreement,
-    round,
     seed,
   } = options;
+  const round = options.round ?? planned.round;
   return {
     target,
     seed,
-    round,
+    ...(round === undefined ? {} : { round }),
     ...(exclude === undefined ? {} : { exclude }),
-    ...bitsOf(options),
+    ...planned.bits,
     ...(name === undefined ? {} : { name }),
     ...(minAgreement === undefined ? {} : { minAgreement }),
     ...(calibMethod === undefined ? {} : { calibrationMethod: calibMethod }),
@@ -226,40 +227,6 @@ function compileOptions(options: Options, terminal: Terminal): CompileOptions {
       ...(printed === undefined ? {} : { afterPass: printIrAfter(parsePrintAfter(printed), terminal.say) }),
     },
   };
-}
-
-async function preprocessOf(model: OnnxFile | QirFile, options: Options): Promise<Preprocess | undefined> {
-  return options.preprocess === undefined
-    ? undefined
-    : loadPreprocess(options.preprocess, onlyInput(model.graph).type.shape);
-}
-
-async function calibrationSamples(
-  model: OnnxFile | QirFile,
-  preprocess: Preprocess | undefined,
-  options: Options,
-  terminal: Terminal,
-): Promise<Samples | undefined> {
-  if (options.calib === undefined) return undefined;
-  const { graph } = model;
-  const input = onlyInput(graph);
-  if (!isF32(input.type)) return undefined;
-  const dataset = await openDataset(options.calib, {
-    input: input.type,
-    labels: false,
-    batch: input.type.shape[0]!,
-    limit: options.samples,
-    sampling: 'uniform',
-    seed: options.seed,
-    ...(preprocess === undefined ? {} : { preprocess }),
-  });
-  for (const warning of dataset.warnings) terminal.report(warning);
-  // Artifacts travel: they name the data they were calibrated on, not the folders of this machine.
-  const description = dataset.description.replace(
-    JSON.stringify(options.calib),
-    JSON.stringify(basename(options.calib)),
-  );
-  return { ...samplesOf(dataset, graph, preprocess), description };
 }
 
 function outcome(

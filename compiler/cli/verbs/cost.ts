@@ -7,15 +7,9 @@ import { annotatedLayers } from '../../float-program.ts';
 import type { LayerBits } from '../../layer-bits.ts';
 import type { CommonOptions, Host, Outcome } from '../host.ts';
 import { loadModel, programOf } from '../model.ts';
-import {
-  bitsOf,
-  bitsOptions,
-  type BitsFlags,
-  loadOptions,
-  modelOptions,
-  type ModelOptions,
-} from '../options.ts';
-import { grouped, scaled } from '../printable.ts';
+import { bitsOptions, type BitsFlags, loadOptions, modelOptions, type ModelOptions } from '../options.ts';
+import { plannedBits } from '../plan.ts';
+import { grouped, scaled } from '../../printable.ts';
 import { type Column, facts, table } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -29,6 +23,7 @@ export function declareCost(program: Command, host: Host): void {
       ['cost resnet50.onnx', 'bfloat16 next to 8 bits, 4 bits and mostly 4 bits'],
       ['cost resnet50.onnx --bits 4 --format json', 'mostly 4 bits, for a script'],
       ["cost resnet18.onnx --layer-bits 'first,last=w8a8; *=w4a8'", 'a mixture'],
+      ['cost resnet18.onnx --plan front.json --point p05', 'a point that qc search found'],
       ['cost build/', 'of an artifact, at the bits it has'],
     ],
   });
@@ -38,7 +33,7 @@ export function declareCost(program: Command, host: Host): void {
 async function cost(terminal: Terminal, options: Options, path: string): Promise<Outcome> {
   const model = await loadModel(path, loadOptions(options));
   const graph = await programOf(model);
-  const bits = bitsOf(options);
+  const { bits } = await plannedBits(options, graph, terminal);
   const layers = await annotatedLayers(graph, bits, terminal.report);
   const result = costOf(layers);
   const compare = Object.keys(bits).length === 0 && layers.every(({ quantized }) => !quantized);

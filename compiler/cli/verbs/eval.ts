@@ -24,7 +24,7 @@ export function declareEval(program: Command, host: Host): void {
   const command = host.verb(program, {
     usage: 'eval <MODEL>',
     summary:
-      'Accuracy on labelled data; with --against, agreement with another model and SQNR of the logits.',
+      'Accuracy on labelled data; with --against, agreement with another model, KL divergence and SQNR of the logits.',
     examples: [
       ['eval build/ --data val', 'top-1 and top-5 on a folder with labels.csv'],
       ['eval build/ --data test.npy --labels labels.npy --limit 1000', 'on the first thousand of an array'],
@@ -133,6 +133,7 @@ function outcome(found: Evaluation): Outcome {
       top1: accuracy?.top1 ?? null,
       top5: accuracy?.top5 ?? null,
       agreement: comparison?.agreement ?? null,
+      kl: comparison?.kl ?? null,
       // Equal logits have no finite ratio, and JSON no infinity.
       sqnr_db: sqnr === undefined || !Number.isFinite(sqnr) ? null : sqnr,
       against_top1: otherAccuracy?.top1 ?? null,
@@ -147,6 +148,7 @@ function outcome(found: Evaluation): Outcome {
       otherAccuracy && ['top-1 of the other', percent(otherAccuracy.top1)],
       otherAccuracy && ['top-5 of the other', percent(otherAccuracy.top5)],
       comparison && ['agreement', percent(comparison.agreement)],
+      comparison && ['KL divergence', `${comparison.kl.toFixed(5)} nats`],
       sqnr === undefined
         ? undefined
         : ['SQNR of logits', Number.isFinite(sqnr) ? `${sqnr.toFixed(2)} dB` : 'equal'],

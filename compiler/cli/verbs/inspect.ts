@@ -9,15 +9,9 @@ import type { CommonOptions, Host, Outcome } from '../host.ts';
 import { healthFacts } from '../health-text.ts';
 import { layerTable } from '../layer-table.ts';
 import { loadModel, type Model, programOf } from '../model.ts';
-import {
-  bitsOf,
-  bitsOptions,
-  type BitsFlags,
-  loadOptions,
-  modelOptions,
-  type ModelOptions,
-} from '../options.ts';
-import { grouped } from '../printable.ts';
+import { bitsOptions, type BitsFlags, loadOptions, modelOptions, type ModelOptions } from '../options.ts';
+import { plannedBits } from '../plan.ts';
+import { grouped } from '../../printable.ts';
 import { facts, table } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -49,7 +43,8 @@ async function inspect(terminal: Terminal, options: Options, path: string): Prom
   const model = await loadModel(path, loadOptions(options));
   const graph = await programOf(model);
   const level = levelOf(graph);
-  const clean = await cleanFloat(graph, { bits: 8, ...bitsOf(options) }, terminal.report);
+  const { bits } = await plannedBits(options, graph, terminal);
+  const clean = await cleanFloat(graph, { bits: 8, ...bits }, terminal.report);
   const layers = layerBitsOf(clean);
   const values = level === 'float' ? storedValues(clean) : [];
   const ports = portsOf(graph);

@@ -8,7 +8,7 @@ import { costText } from '../cost-text.ts';
 import { healthColumns, healthFacts, shareText, weakestFirst } from '../health-text.ts';
 import type { CommonOptions, Host, Outcome } from '../host.ts';
 import { loadModel } from '../model.ts';
-import { bytesText } from '../printable.ts';
+import { bytesText } from '../../printable.ts';
 import { facts, table } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 

@@ -15,7 +15,7 @@ import {
   runnerOptions,
   type RunnerFlags,
 } from '../options.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../../printable.ts';
 import { batchInputs, drawnInputs, openData } from '../sample-data.ts';
 import { choosePreprocess, openSubject, type Subject } from '../subject.ts';
 import { facts, table } from '../table.ts';

@@ -4,7 +4,7 @@ import { fail } from '../../../ir/index.ts';
 import { positionOf, Verification } from '../../verify-artifact.ts';
 import type { CommonOptions, Host, Outcome } from '../host.ts';
 import { type DataFlags, dataOptions, type RunnerFlags, runnerOptions } from '../options.ts';
-import { grouped } from '../printable.ts';
+import { grouped } from '../../printable.ts';
 import { batchInputs, drawnInputs, openData } from '../sample-data.ts';
 import { choosePreprocess, openSubject, type Subject } from '../subject.ts';
 import { facts } from '../table.ts';

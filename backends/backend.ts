@@ -12,6 +12,8 @@ export interface EmittedFile {
 export interface EmitOptions {
   /** Prefix of identifiers and file names; a valid C identifier. */
   readonly name: string;
+  /** C: the instruction sets to emit code for, chosen among when it runs; `auto` (the default) is all there are. */
+  readonly isa?: readonly string[];
   /**
    * For a graph with one image input, `tables[c][u]` is the real value of byte `u` in channel `c` after preprocessing, and
    * `layout` says where the channels of the input are. Gives the artifact an entry point for bytes.

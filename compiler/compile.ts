@@ -59,6 +59,8 @@ export interface CompileOptions extends PipelineOptions {
   readonly classNames?: readonly string[];
   /** Level of the program that `qir` and `onnx` write. Default: the target's own. */
   readonly level?: Level;
+  /** C: the instruction sets to emit code for. Default: `auto`, all there are. */
+  readonly isa?: readonly string[];
   /** Layers to keep in real numbers: no target can yet, so anything here is an error that says so. */
   readonly exclude?: readonly string[];
   /** Runs instead of the default pipeline. */
@@ -178,6 +180,7 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
   const emission = await target.emit(program, {
     name,
     ...imageEntry(graph, options.preprocess),
+    ...(options.isa === undefined ? {} : { isa: options.isa }),
     ...(options.runtimeModule === undefined ? {} : { runtime: options.runtimeModule }),
   });
   const reference: readonly EmittedFile[] =

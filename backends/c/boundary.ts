@@ -100,7 +100,7 @@ export function emitDequantize(writer: StepWriter, x: string, y: string): void {
   const zeroPoint = isQuantized(type) ? type.element.zeroPoint : 0;
   block.for('row', 0, space.rows, (row) => {
     const place = placeOf(block, space, row);
-    const read = readRow(block, access, space, place);
+    const read = readRow(access, space, place);
     block.for('c', 0, space.extent, (c) => {
       const position = positionIn(space, place.at, c);
       block.store(result, offsetOf(strides, position), dequantized(read(c), zeroPoint, step(position)));

@@ -11,14 +11,13 @@ const comment = (line: string): string => `// ${commentText(line)}`.trimEnd();
 const callerAlignment = 8;
 
 export function headerFile(program: CProgram, names: PublicNames, head: readonly string[]): string {
-  const image =
-    program.imageSteps === undefined
-      ? []
-      : [
-          '',
-          comment('The same for an image of bytes, [N, H, W, C] with no gaps: preprocessing is folded in.'),
-          `${entryPrototype(program, names, 'image')};`,
-        ];
+  const image = !program.hasImageEntry
+    ? []
+    : [
+        '',
+        comment('The same for an image of bytes, [N, H, W, C] with no gaps: preprocessing is folded in.'),
+        `${entryPrototype(program, names, 'image')};`,
+      ];
   const lines = [
     ...head,
     `#ifndef ${names.guard}`,
@@ -44,6 +43,9 @@ export function headerFile(program: CProgram, names: PublicNames, head: readonly
     ...[...portLines(program.inputs), ...portLines(program.outputs)].map((line) => comment(`  ${line}`)),
     comment('Allocates nothing, keeps nothing; runs on different memory may go on at once.'),
     comment('Returns 0, or 1 when a pointer is NULL or the memory is not aligned.'),
+    ...(program.variants.some(({ machine }) => machine === undefined)
+      ? []
+      : [comment('Returns 2 where the processor has none of the instruction sets this was emitted for.')]),
     `${entryPrototype(program, names, 'float')};`,
     ...image,
     '',

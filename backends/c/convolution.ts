@@ -2,20 +2,11 @@
  * conv2d and dense. For a block of pixels, the taps of each pixel's window are gathered side by side into a *patch*; a sum is then the inner
  * product of a patch and a filter, two runs of equal constant length: the form in which compilers find the machine's dot-product
  * instructions. Padding, stride, dilation, packed fields and zero points all end in the gathering.
- *
- * Patches hold unsigned bytes. Stored integers become unsigned by adding `offset` (0, or half the range of a signed storage); padding
- * holds the offset zero point, the integer that stands for 0; and
- *
- *     sum of w * (x - zero point) = sum of w * (x + offset) - (zero point + offset) * sum of w
- *
- * puts all of that into the bias. Both sides are exact; the sums on the right are larger, so where they might leave int32 the patches hold
- * x - zero point as int16 instead, which needs no correction.
  */
-import { bitWidth, isQuantized, isSigned, type Node, storageRange, type Tensor } from '../../ir/index.ts';
+import type { Node } from '../../ir/index.ts';
 import {
   add,
   and,
-  bitXor,
   div,
   type Expression,
   i32,
@@ -23,6 +14,7 @@ import {
   load,
   min,
   mul,
+  rem,
   sub,
 } from '../kernel/index.ts';
 import { rowPitch } from '../plan/index.ts';
@@ -30,31 +22,14 @@ import type { AnchorEmitter } from './anchor.ts';
 import { blockSize, patchPitch } from './block-size.ts';
 import { placeOf, rowSpace, signExtended, unpackFields } from './rows.ts';
 import type { StepWriter } from './step-writer.ts';
+import { panelOutputs, panelPitch, panelsOf, panelTitle, panelWeights, runsOf } from './kernels/panels.ts';
+import { type Layer, layerOf } from './layer.ts';
 import { filterRows, tapRows } from './weight-order.ts';
-import { inside, neverOutside, slidingWindow, type SlidingWindow, tapIndex } from './window.ts';
+import { inside, neverOutside, tapIndex } from './window.ts';
 
-/** How patches represent the input, and what that does to the bias. */
-interface PatchForm {
-  readonly element: 'u8' | 'i16';
-  /** What padding holds. */
-  readonly padding: number;
-  readonly bias: readonly number[];
-  /** The patch element for an i32 stored value, and for an unsigned field of a packed one. */
-  readonly ofValue: (value: Expression) => Expression;
-  readonly ofField: (field: Expression) => Expression;
-}
-
-interface Layer {
-  readonly bits: number;
-  readonly channels: number;
-  readonly outputs: number;
-  readonly groups: number;
-  readonly window: SlidingWindow;
-  readonly taps: number;
-  /** Elements from one patch, and one filter, to the next: all of them take part in the inner product, those beyond the taps as 0. */
-  readonly pitch: number;
-  readonly form: PatchForm;
-  readonly weight: Tensor;
+/** Elements from one patch, and one filter, to the next: all of them take part in the inner product, those beyond the taps as 0. */
+function pitchOf({ groups, taps, channels }: Layer): number {
+  return groups === 1 ? patchPitch(taps * channels) : taps * channels;
 }
 
 /** Where the patches of a block are: gathered into scratch memory, or the input itself when a patch is one of its rows. */
@@ -64,83 +39,15 @@ interface Patches {
   readonly start: (i: Expression, first: Expression) => Expression;
 }
 
-const largestInt = 2 ** 31 - 1;
-
-function layerOf(writer: StepWriter, node: Node): Layer {
-  const x = writer.typeOf(node.operands[0]!);
-  const weight = writer.operandConstant(node, 1);
-  if (weight === undefined) throw new Error(`weights of ${node.result.name} are not constant`);
-  const [, , height = 1, width = 1] = weight.type.shape;
-  const channels = x.shape[1]!;
-  const groups = (node.attributes['groups'] as number | undefined) ?? 1;
-  const patchLength = height * width * channels;
-  return {
-    bits: bitWidth(x.element.storage),
-    channels,
-    outputs: weight.type.shape[0]!,
-    groups,
-    pitch: groups === 1 ? patchPitch(patchLength) : patchLength,
-    window: slidingWindow(node, x, [height, width]),
-    taps: height * width,
-    form: patchForm(writer, node, weight),
-    weight,
-  };
-}
-
-function patchForm(writer: StepWriter, node: Node, weight: Tensor): PatchForm {
-  const x = writer.typeOf(node.operands[0]!);
-  const { storage } = x.element;
-  if (storage === 'f32') throw new Error('a convolution of floats at the integer level');
-  const zeroPoint = isQuantized(x) ? x.element.zeroPoint : 0;
-  const bits = bitWidth(storage);
-  const signed = isSigned(storage);
-  const offset = signed ? 2 ** (bits - 1) : 0;
-  const outputs = weight.type.shape[0]!;
-  const rowLength = weight.data.length / outputs;
-  const given = writer.operandConstant(node, 2)?.data ?? new Int32Array(outputs);
-
-  const bias: number[] = [];
-  let fits = true;
-  const highest = storageRange(storage)[1] + offset;
-  for (let o = 0; o < outputs; o++) {
-    let positive = 0;
-    let negative = 0;
-    for (let i = o * rowLength; i < (o + 1) * rowLength; i++) {
-      const w = weight.data[i]!;
-      if (w > 0) positive += w;
-      else negative += w;
-    }
-    const start = given[o]! - (zeroPoint + offset) * (positive + negative);
-    bias.push(start);
-    if (start + positive * highest > largestInt || start + negative * highest < -largestInt) fits = false;
-  }
-  const value = (field: Expression): Expression => (signed ? signExtended(field, bits) : field);
-  return fits
-    ? {
-        element: 'u8',
-        padding: zeroPoint + offset,
-        bias,
-        ofValue: (stored) => add(stored, offset),
-        ofField: (field) => (signed ? bitXor(field, offset) : field),
-      }
-    : {
-        element: 'i16',
-        padding: 0,
-        bias: Array.from(given),
-        ofValue: (stored) => sub(stored, zeroPoint),
-        ofField: (field) => sub(value(field), zeroPoint),
-      };
-}
-
 /** True when a patch is a row of the input as it lies in memory. */
-function readsInPlace({ bits, form, taps, window, pitch, channels }: Layer, signed: boolean): boolean {
+function readsInPlace(layer: Layer): boolean {
+  const { form, taps, window, channels } = layer;
   const whole = [window.y, window.x].every((axis) => axis.stride === 1 && axis.pad === 0);
   return (
-    bits === 8 &&
-    !signed &&
     form.element === 'u8' &&
+    form.offset === 0 &&
     taps === 1 &&
-    pitch === channels &&
+    pitchOf(layer) === channels &&
     whole &&
     neverOutside(window.y) &&
     neverOutside(window.x)
@@ -150,13 +57,13 @@ function readsInPlace({ bits, form, taps, window, pitch, channels }: Layer, sign
 export const layer: AnchorEmitter = (writer, node, space, emitRow) => {
   const { block } = writer;
   const own = layerOf(writer, node);
-  const input = writer.typeOf(node.operands[0]!);
-  const { taps, channels, outputs, form, pitch } = own;
+  const { taps, channels, outputs, form } = own;
+  const pitch = pitchOf(own);
   const x = writer.input(node.operands[0]!, 'x');
   const pixels = space.rows;
-  const inPlace = readsInPlace(own, input.element.storage !== 'u8');
+  const inPlace = readsInPlace(own);
   const size = blockSize(pixels, pitch * (form.element === 'u8' ? 1 : 2));
-  const weights = weightReader(writer, own, node);
+  const weights = weightReader(writer, own);
   const patches: Patches = inPlace
     ? { array: x, start: (i, first) => mul(add(first, i), pitch) }
     : {
@@ -164,7 +71,7 @@ export const layer: AnchorEmitter = (writer, node, space, emitRow) => {
         start: (i) => mul(i, pitch),
       };
   const sums = writer.scratch('sums', 'i32', size * outputs);
-  const bias = writer.table('bias', 'i32', form.bias);
+  const bias = writer.table('bias', 'i32', own.bias);
 
   weights.before();
   if (!inPlace) {
@@ -200,22 +107,15 @@ function gather(
   node: Node,
 ): void {
   const { block } = writer;
-  const { bits, channels, window, form } = own;
+  const { channels, window, form } = own;
   const place = placeOf(block, rowSpace(node.result.type.shape), block.let('pixel', pixel));
-  const pitch = rowPitch(channels, bits, 8);
   const into = patches.array;
   /** Copies `count` elements that lie side by side from the row of input pixel `row`. */
   const copy = (row: Expression, to: Expression, count: number): void => {
-    const from = block.let('source', div(mul(row, pitch), 8 / bits));
-    if (bits === 8) {
-      block.for('k', 0, count, (k) => {
-        block.store(into, add(to, k), form.ofValue(load(x, add(from, k))));
-      });
-    } else {
-      unpackFields(block, x, from, bits, count, (index, field) => {
-        block.store(into, add(to, index), form.ofField(field));
-      });
-    }
+    const from = block.let('source', mul(row, channels));
+    block.for('k', 0, count, (k) => {
+      block.store(into, add(to, k), form.ofValue(load(x, add(from, k))));
+    });
   };
   const fill = (to: Expression): void => {
     block.for('k', 0, channels, (k) => {
@@ -225,7 +125,7 @@ function gather(
   const { y: vertical, x: horizontal } = window;
   const [n, y, xAt] = [place.at[0] ?? i32(0), place.at[2] ?? i32(0), place.at[3] ?? i32(0)];
   const rowLength = horizontal.taps * channels;
-  const contiguous = horizontal.dilation === 1 && pitch === channels && horizontal.taps > 1;
+  const contiguous = horizontal.dilation === 1 && horizontal.taps > 1;
   block.for('v', 0, vertical.taps, (v) => {
     const iy = block.let('from_y', tapIndex(vertical, y, v));
     const to = block.let('to', add(patches.start(i, i32(0)), mul(v, rowLength)));
@@ -272,12 +172,13 @@ interface WeightReader {
   readonly tap: (t: Expression, c: Expression) => Expression;
 }
 
-function weightReader(writer: StepWriter, own: Layer, node: Node): WeightReader {
+function weightReader(writer: StepWriter, own: Layer): WeightReader {
   const { block } = writer;
-  const { weight, groups, channels, outputs, taps, pitch } = own;
-  const storage = weight.type.element.storage;
-  const bits = bitWidth(storage);
+  const { weight, weightBits: bits, groups, channels, outputs, taps, node } = own;
+  const pitch = pitchOf(own);
+  const { storage } = weight.type.element;
   const depthwise = groups > 1 && groups === channels && outputs === channels;
+  if (!depthwise && writer.sharesPanels(own)) return panelReader(writer, own);
   const { bytes, rowLength } = depthwise
     ? tapRows(weight)
     : filterRows(weight, groups === 1 ? pitch : weight.data.length / outputs);
@@ -305,15 +206,13 @@ function weightReader(writer: StepWriter, own: Layer, node: Node): WeightReader 
   return {
     depthwise,
     before: () => {
-      if (!depthwise) {
-        block.for('k', rowLength, padded, (k) => {
-          block.store(unpacked, k, 0);
+      if (depthwise) {
+        block.for('t', 0, taps, (t) => {
+          unpack(t, mul(t, rowLength));
         });
-        return;
+      } else {
+        zero(writer, unpacked, rowLength, padded);
       }
-      block.for('t', 0, taps, (t) => {
-        unpack(t, mul(t, rowLength));
-      });
     },
     filter: (o) => {
       unpack(o, i32(0));
@@ -323,9 +222,67 @@ function weightReader(writer: StepWriter, own: Layer, node: Node): WeightReader 
   };
 }
 
+function zero({ block }: StepWriter, array: KernelArray, from: number, to: number): void {
+  block.for('k', from, to, (k) => {
+    block.store(array, k, 0);
+  });
+}
+
+/** Takes one filter at a time out of the panels that vector kernels of the same artifact read. */
+function panelReader(writer: StepWriter, own: Layer): WeightReader {
+  const { block } = writer;
+  const { weightBits: bits, groups, outputs } = own;
+  const runs = runsOf(own);
+  const panelBytes = (panelPitch(runs) * bits) / 8;
+  const stepBytes = (4 * panelOutputs * bits) / 8;
+  const array = writer.weights(bits === 8 ? 'i8' : 'u8', panelWeights(own), panelTitle(own));
+  const length = runs.count * runs.useful;
+  const padded = groups === 1 ? pitchOf(own) : length;
+  const row = writer.scratch('filter_row', 'i8', padded);
+  const perGroup = outputs / groups;
+  /** Weights `first` to `first + count - 1` of the four that start at byte `at`. */
+  const four = (at: Expression, to: Expression, count: number): void => {
+    if (bits === 8) {
+      for (let k = 0; k < count; k++) block.store(row, add(to, k), load(array, add(at, k)));
+      return;
+    }
+    unpackFields(block, array, at, bits, count, (index, field) => {
+      block.store(row, add(to, index), signExtended(field, bits));
+    });
+  };
+  return {
+    depthwise: false,
+    before: () => {
+      zero(writer, row, length, padded);
+    },
+    filter: (o) => {
+      const inGroup = groups === 1 ? o : block.let('in_group', rem(o, perGroup));
+      const number = block.let('panel', div(inGroup, panelOutputs));
+      const start = min(mul(number, panelOutputs), perGroup - panelOutputs);
+      const panel = groups === 1 ? number : add(mul(div(o, perGroup), panelsOf(perGroup)), number);
+      const lane = block.let('lane', mul(sub(inGroup, start), (4 * bits) / 8));
+      block.for('r', 0, runs.count, (r) => {
+        const first = add(mul(panel, panelBytes), mul(r, (runs.length / 4) * stepBytes), lane);
+        const from = block.let('packed', first);
+        const to = block.let('unpacked', mul(r, runs.useful));
+        const whole = Math.floor(runs.useful / 4);
+        block.for('s', 0, whole, (s) => {
+          four(add(from, mul(s, stepBytes)), add(to, mul(s, 4)), 4);
+        });
+        const rest = runs.useful - 4 * whole;
+        if (rest > 0) four(add(from, whole * stepBytes), add(to, 4 * whole), rest);
+      });
+      return (k) => load(row, k);
+    },
+    tap: () => {
+      throw new Error('a depthwise layer has no panels');
+    },
+  };
+}
+
 function sumFilters(
   { block }: StepWriter,
-  { outputs, groups, channels, taps, pitch }: Layer,
+  layer: Layer,
   patches: Patches,
   first: Expression,
   size: number,
@@ -333,6 +290,8 @@ function sumFilters(
   sums: KernelArray,
   bias: KernelArray,
 ): void {
+  const { outputs, groups, channels, taps } = layer;
+  const pitch = pitchOf(layer);
   const inputsPerGroup = channels / groups;
   block.for('o', 0, outputs, (o) => {
     const filter = weights.filter(o);

@@ -10,13 +10,10 @@ import {
   type Access,
   accessTo,
   broadcasts,
-  type Destination,
-  destinationOf,
   type Place,
   readRow,
   type RowReader,
   type RowSpace,
-  writeRow,
 } from './rows.ts';
 import type { StepWriter } from './step-writer.ts';
 
@@ -154,18 +151,14 @@ export function epilogue(writer: StepWriter, step: Step, space: RowSpace): Epilo
     counts.set(node.op, number + 1);
     return { node, value: lowerings[opOfNode(node)].prepare(writer, node, number) };
   });
-  const destinations = step.outputs.map((name, i): readonly [string, Destination] => [
-    name,
-    destinationOf(writer, name, i === 0 ? 'result' : `result_${i + 1}`, space),
-  ]);
+  const destinations = step.outputs.map(
+    (name, i) => [name, writer.output(name, i === 0 ? 'result' : `result_${i + 1}`)] as const,
+  );
 
   return {
     needsPosition: [...accesses.values()].some((access) => broadcasts(access, space)),
     row: (place, anchor) => {
-      const readers = new Map(
-        [...accesses].map(([name, access]) => [name, readRow(block, access, space, place)]),
-      );
-      const writers = destinations.map(([name, to]) => ({ name, to: writeRow(block, to, space, place) }));
+      const readers = new Map([...accesses].map(([name, access]) => [name, readRow(access, space, place)]));
       block.for('c', 0, space.extent, (c) => {
         const values = new Map<string, Expression>();
         if (step.anchor !== undefined) values.set(step.anchor.result.name, block.let('value', anchor!(c)));
@@ -175,9 +168,9 @@ export function epilogue(writer: StepWriter, step: Step, space: RowSpace): Epilo
             .map((operand) => values.get(operand) ?? readers.get(operand)!(c));
           values.set(node.result.name, block.let(lowerings[opOfNode(node)].called, value(c, operands)));
         }
-        for (const { name, to } of writers) to.store(c, values.get(name)!);
+        const at = add(mul(place.row, space.extent), c);
+        for (const [name, array] of destinations) block.store(array, at, values.get(name)!);
       });
-      for (const { to } of writers) to.end();
     },
   };
 }

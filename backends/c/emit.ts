@@ -1,7 +1,9 @@
 /** The C backend: an integer-level program to the files of a C11 artifact. */
-import { bitWidth, formatType, type Graph } from '../../ir/index.ts';
+import { bitWidth, fail, formatType, type Graph } from '../../ir/index.ts';
 import type { StoredTensor } from '../../runtime/manifest.ts';
 import type { Backend, Emission, EmitOptions } from '../backend.ts';
+import type { VectorMachine } from './isa/machine.ts';
+import { isaNames, machines } from './isa/table.ts';
 import { cmakeFile, exampleFile, headerFile } from './build-files.ts';
 import { arenaAlignment, planProgram } from './program.ts';
 import { publicNames } from './public-names.ts';
@@ -23,9 +25,29 @@ export interface CManifest {
   readonly types: readonly string[];
 }
 
+/**
+ * The machines a list of instruction sets stands for, best first; undefined is the code every machine runs. `auto` is all of them.
+ * Fails with `c/isa`.
+ */
+export function machinesOf(names: readonly string[]): readonly (VectorMachine | undefined)[] {
+  const unknown = names.find((name) => name !== 'auto' && !isaNames.includes(name));
+  if (unknown !== undefined || names.length === 0) {
+    fail('c/isa', `${JSON.stringify(unknown ?? '')} is no instruction set that C is emitted for`, {
+      help: `auto, or some of ${isaNames.join(', ')}`,
+    });
+  }
+  const wanted = names.includes('auto') ? isaNames : names;
+  const chosen = machines.filter(({ isa }) => wanted.includes(isa.name));
+  return wanted.includes('scalar') ? [...chosen, undefined] : chosen;
+}
+
 function emit(graph: Graph, options: EmitOptions): Emission {
   const names = publicNames(options.name);
-  const program = planProgram(graph, names.all, options.image);
+  const program = planProgram(graph, {
+    taken: names.all,
+    machines: machinesOf(options.isa ?? ['auto']),
+    image: options.image,
+  });
   const pool = new WeightPool();
   const head = [`// ${names.prefix}: written by qc. Do not edit; compile the model again.`];
   const source = sourceFile(program, names, head, pool);
@@ -43,7 +65,7 @@ function emit(graph: Graph, options: EmitOptions): Emission {
       tensors: step.outputs.flatMap((name) => numbers.get(name) ?? []),
     })),
     arena_lower_bound: program.memory.lowerBound,
-    byte_image: program.imageSteps !== undefined,
+    byte_image: program.hasImageEntry,
     types: program.traced.map((name) => formatType(types.get(name)!)),
   };
   return {

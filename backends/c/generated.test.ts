@@ -27,4 +27,4 @@ it('C and the interpreter agree on generated nets', async () => {
   } finally {
     await runner.close();
   }
-});
+}, 400_000);

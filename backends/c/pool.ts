@@ -34,7 +34,7 @@ function overWindows(
           const column = block.let('from_x', tapIndex(window.x, at[3]!, u));
           block.if(and(inside(window.y, y), inside(window.x, column)), () => {
             const pixel = add(mul(add(mul(at[0]!, window.y.extent), y), window.x.extent), column);
-            visit(readRow(block, x, input, plainPlace(block.let('source', pixel))));
+            visit(readRow(x, input, plainPlace(block.let('source', pixel))));
           });
         });
       });

@@ -14,8 +14,11 @@ import {
   type Region,
   type Schedule,
   schedule,
+  type Step,
 } from '../plan/index.ts';
 import type { ImagePort } from './boundary.ts';
+import type { VectorMachine } from './isa/machine.ts';
+import { type SelectKernel, selectKernel } from './kernels/catalogue.ts';
 import { stepCode } from './step-code.ts';
 import { layoutOf, type ProgramFacts, type StepCode } from './step-writer.ts';
 
@@ -28,18 +31,29 @@ export interface CallerPort {
   readonly type: TensorType;
 }
 
-export interface CProgram {
-  readonly facts: ProgramFacts;
-  readonly plan: Schedule;
-  readonly inputs: readonly CallerPort[];
-  readonly outputs: readonly CallerPort[];
-  /** Outputs that only repeat an earlier output or an input: copied at the end. */
-  readonly copies: readonly { readonly from: CallerPort; readonly to: CallerPort }[];
+/** The steps of a program as one kind of machine runs them. */
+export interface Variant {
+  /** None is what every machine runs. */
+  readonly machine: VectorMachine | undefined;
   /** Steps that read nothing but inputs, then the others. */
   readonly entrySteps: readonly StepCode[];
   readonly steps: readonly StepCode[];
   /** The entry steps again, reading a byte image; absent where the program does not take one. */
   readonly imageSteps: readonly StepCode[] | undefined;
+}
+
+export interface CProgram {
+  readonly facts: ProgramFacts;
+  readonly plan: Schedule;
+  /** Best machine first. */
+  readonly variants: readonly Variant[];
+  readonly inputs: readonly CallerPort[];
+  readonly outputs: readonly CallerPort[];
+  /** Outputs that only repeat an earlier output or an input: copied at the end. */
+  readonly copies: readonly { readonly from: CallerPort; readonly to: CallerPort }[];
+  /** Steps that read nothing but inputs: the first of the plan. */
+  readonly entrySteps: number;
+  readonly hasImageEntry: boolean;
   readonly memory: MemoryPlan;
   /** Stored values that are the same on every machine, in the order they are made: what is traced. */
   readonly traced: readonly string[];
@@ -51,10 +65,28 @@ export const arenaAlignment = 64;
 export const scratchRegion = (index: number): string => `scratch:${index}`;
 export const valueRegion = (name: string): string => `value:${name}`;
 
-/** Plans a verified integer-level program. `taken` are C names the steps must avoid. */
-export function planProgram(graph: Graph, taken: readonly string[], image?: ImagePort): CProgram {
+export interface ProgramOptions {
+  /** C names the steps must avoid. */
+  readonly taken: readonly string[];
+  /** What to emit steps for, best first; undefined is what every machine runs. */
+  readonly machines: readonly (VectorMachine | undefined)[];
+  readonly image?: ImagePort | undefined;
+  /** Default: the catalogue's. */
+  readonly select?: SelectKernel;
+}
+
+/** Plans a verified integer-level program. */
+export function planProgram(
+  graph: Graph,
+  { taken, machines, image, select = selectKernel }: ProgramOptions,
+): CProgram {
   const types = typesOf(graph);
-  const facts: ProgramFacts = { graph, types };
+  const facts: ProgramFacts = {
+    graph,
+    types,
+    readsPanels: (layer) =>
+      machines.some((machine) => machine !== undefined && select(layer, machine) !== undefined),
+  };
   const names = new Names();
   for (const name of taken) names.claim(name);
   const nameOf = (wish: string): string => names.fresh(wish);
@@ -67,9 +99,20 @@ export function planProgram(graph: Graph, taken: readonly string[], image?: Imag
     ...steps.filter((step) => !isEntry(step.inputs)),
   ];
   const plan: Schedule = { steps: ordered, aliases };
-  const codes = ordered.map((step) => stepCode(step, facts, nameOf));
-  const entries = codes.filter(({ step }) => isEntry(step.inputs));
-  const imageSteps = imageEntry(graph, entries, facts, nameOf, image);
+  const entrySteps = ordered.filter((step) => isEntry(step.inputs));
+  const port = imageEntry(graph, entrySteps, image);
+  const variants = machines.map((machine): Variant => {
+    const codes = ordered.map((step) => stepCode(step, facts, { nameOf, machine, select }));
+    return {
+      machine,
+      entrySteps: codes.slice(0, entrySteps.length),
+      steps: codes.slice(entrySteps.length),
+      imageSteps:
+        port === undefined
+          ? undefined
+          : entrySteps.map((step) => stepCode(step, facts, { nameOf, machine, image: port })),
+    };
+  });
 
   const inputs = ports(
     graph.inputs.map(({ name }) => name),
@@ -95,8 +138,15 @@ export function planProgram(graph: Graph, taken: readonly string[], image?: Imag
     outputs: [],
     bytesOf: (name) => (caller.has(name) ? 0 : layoutOf(types.get(name)!).bytes),
   }).map((region) => ({ ...region, name: valueRegion(region.name) }));
-  codes.forEach(({ scratchBytes }, i) => {
-    const bytes = Math.max(scratchBytes, i < entries.length ? (imageSteps?.[i]?.scratchBytes ?? 0) : 0);
+  ordered.forEach((_, i) => {
+    const bytes = Math.max(
+      ...variants.map((variant) =>
+        Math.max(
+          [...variant.entrySteps, ...variant.steps][i]!.scratchBytes,
+          variant.imageSteps?.[i]?.scratchBytes ?? 0,
+        ),
+      ),
+    );
     if (bytes > 0) regions.push({ name: scratchRegion(i), bytes, first: i, last: i });
   });
   const inexact = new Set(graph.nodes.filter(({ op }) => op === 'softmax').map(({ result }) => result.name));
@@ -106,9 +156,9 @@ export function planProgram(graph: Graph, taken: readonly string[], image?: Imag
     inputs,
     outputs,
     copies,
-    entrySteps: entries,
-    steps: codes.slice(entries.length),
-    imageSteps,
+    variants,
+    entrySteps: entrySteps.length,
+    hasImageEntry: port !== undefined,
     memory: planMemory(regions, arenaAlignment),
     traced: ordered.flatMap((step) => step.outputs.filter((name) => !inexact.has(name))),
   };
@@ -136,14 +186,12 @@ function ports(
   });
 }
 
-/** The entry steps over a byte image, where the program is one f32 image that is only quantized. */
+/** The byte image, where the program is one f32 image that is only quantized. */
 function imageEntry(
   graph: Graph,
-  entries: readonly StepCode[],
-  facts: ProgramFacts,
-  nameOf: (wish: string) => string,
+  entries: readonly Step[],
   image: ImagePort | undefined,
-): StepCode[] | undefined {
+): ImagePort | undefined {
   const [input] = graph.inputs;
   if (image === undefined || graph.inputs.length !== 1 || input?.type.shape.length !== 4) return undefined;
   const channels = input.type.shape[image.layout === 'NHWC' ? 3 : 1];
@@ -151,10 +199,10 @@ function imageEntry(
     image.tables.length === channels &&
     !graph.outputs.includes(input.name) &&
     entries.every(
-      ({ step }) =>
-        step.anchor?.op === 'quantize' &&
-        step.anchor.result.type.element.kind === 'quantized' &&
-        step.anchor.result.type.element.axis === undefined,
+      ({ anchor }) =>
+        anchor?.op === 'quantize' &&
+        anchor.result.type.element.kind === 'quantized' &&
+        anchor.result.type.element.axis === undefined,
     );
-  return plain ? entries.map(({ step }) => stepCode(step, facts, nameOf, image)) : undefined;
+  return plain ? image : undefined;
 }

@@ -7,6 +7,9 @@ export interface PublicNames {
   readonly run: string;
   readonly runImage: string;
   readonly steps: string;
+  /** The function that picks an instruction set, and the macro that decides instead of it. */
+  readonly isa: string;
+  readonly isaSwitch: string;
   readonly arenaSizeFunction: string;
   /** Macros of the header. */
   readonly arenaSize: string;
@@ -40,6 +43,8 @@ export function publicNames(prefix: string): PublicNames {
     run: `${prefix}_run`,
     runImage: `${prefix}_run_u8`,
     steps: `${prefix}_steps`,
+    isa: `${prefix}_isa`,
+    isaSwitch: `${upper}_ISA`,
     arenaSizeFunction: `${prefix}_arena_size`,
     arenaSize: `${upper}_ARENA_SIZE`,
     arenaAlignment: `${upper}_ARENA_ALIGNMENT`,

@@ -1,15 +1,11 @@
 /**
  * Iterating over a tensor the way it lies: a *row* is one run of the innermost axis (the channels of one pixel), and rows follow one another
  * without a gap. Every step is a loop over rows with loops over one row inside, which compilers vectorise.
- *
- * Fields of less than a byte are unpacked a row at a time into scratch memory before that inner loop, and packed a row at a time after it: inside,
- * every element is an ordinary array element.
  */
-import { bitWidth, elementCount, isSigned, rowMajorStrides, type TensorType } from '../../ir/index.ts';
+import { elementCount, rowMajorStrides, type TensorType } from '../../ir/index.ts';
 import {
   add,
   bitAnd,
-  bitOr,
   bitXor,
   type Block,
   div,
@@ -20,11 +16,10 @@ import {
   mul,
   type Operand,
   rem,
-  shl,
   shr,
   sub,
 } from '../kernel/index.ts';
-import { innermostAxis, rowPitch } from '../plan/index.ts';
+import { innermostAxis } from '../plan/index.ts';
 import { elementOf, layoutOf, type StepWriter } from './step-writer.ts';
 
 /** The rows of a shape. */
@@ -108,15 +103,12 @@ export type RowReader = (c: Expression) => Expression;
 export interface Access {
   readonly array: KernelArray;
   readonly type: TensorType;
-  readonly bits: number;
   /** In elements, one per axis of the space. */
   readonly strides: readonly number[];
-  /** Where sub-byte rows are unpacked to, once something needs it. */
-  readonly unpacked: KernelArray | undefined;
 }
 
 /**
- * Access to an operand of a step. Constants become tables, unpacked and row-major; everything else is a parameter in its stored layout.
+ * Access to an operand of a step. Constants become tables, row-major; everything else is a parameter in its stored layout.
  */
 export function accessTo(writer: StepWriter, name: string, label: string, space: RowSpace): Access {
   const type = writer.typeOf(name);
@@ -126,30 +118,15 @@ export function accessTo(writer: StepWriter, name: string, label: string, space:
   const strides = space.shape.map((_, axis) =>
     axis < lead || type.shape[axis - lead] === 1 ? 0 : own[axis - lead]!,
   );
-  if (constant !== undefined) {
-    const element = elementOf(type.element.storage);
-    const wide = bitWidth(type.element.storage) < 8 ? 'i8' : element;
-    return { array: writer.table(label, wide, constant.data), type, bits: 32, strides, unpacked: undefined };
-  }
-  const array = writer.input(name, label);
-  const bits = bitWidth(type.element.storage);
-  const alongRow = space.inner >= 0 && strides[space.inner] === 1;
-  const unpacked =
-    bits < 8 && alongRow ? writer.scratch(`${label}_row`, signedElement(type), space.extent) : undefined;
-  return { array, type, bits, strides, unpacked };
+  const array =
+    constant === undefined
+      ? writer.input(name, label)
+      : writer.table(label, elementOf(type.element.storage), constant.data);
+  return { array, type, strides };
 }
-
-const signedElement = (type: TensorType): 'i8' | 'u8' =>
-  type.element.storage !== 'f32' && isSigned(type.element.storage) ? 'i8' : 'u8';
 
 /** The element at an offset in elements. */
-export function elementAt({ array, type, bits }: Access, offset: Expression): Expression {
-  if (bits >= 8) return load(array, offset);
-  const perByte = 8 / bits;
-  const byte = load(array, div(offset, perByte));
-  const field = bitAnd(shr(byte, mul(rem(offset, perByte), bits)), 2 ** bits - 1);
-  return signedElement(type) === 'i8' ? signExtended(field, bits) : field;
-}
+export const elementAt = ({ array }: Access, offset: Expression): Expression => load(array, offset);
 
 /** Offset in elements of a position, given along every axis of the access. */
 export const offsetOf = (strides: readonly number[], at: readonly Operand[]): Expression =>
@@ -165,72 +142,10 @@ export function broadcasts(access: Access, space: RowSpace): boolean {
   return strides.some((stride, axis) => stride !== access.strides[axis] && space.shape[axis] !== 1);
 }
 
-/** Prepares one row for reading: unpacks it if it must. */
-export function readRow(block: Block, access: Access, space: RowSpace, place: Place): RowReader {
+/** Prepares one row for reading. */
+export function readRow(access: Access, space: RowSpace, place: Place): RowReader {
   const inner = space.inner < 0 ? 0 : access.strides[space.inner]!;
   const outer = access.strides.map((stride, axis) => (axis === space.inner ? 0 : stride));
-  const pitch = rowPitch(space.extent, access.bits, 8);
-  const start = broadcasts(access, space) ? offsetOf(outer, place.at) : mul(place.row, pitch);
-  const { unpacked, bits } = access;
-  if (unpacked === undefined) return (c) => elementAt(access, add(start, mul(c, inner)));
-  unpackFields(block, access.array, div(start, 8 / bits), bits, space.extent, (index, field) => {
-    block.store(unpacked, index, unpacked.element === 'i8' ? signExtended(field, bits) : field);
-  });
-  return (c) => load(unpacked, c);
-}
-
-/** Writes the elements of one row; `end` packs them where they are packed. */
-export interface RowWriter {
-  readonly store: (c: Expression, value: Expression) => void;
-  readonly end: () => void;
-}
-
-/** A tensor that a step writes, of the shape of its space. */
-export interface Destination {
-  readonly array: KernelArray;
-  readonly bits: number;
-  readonly packing: KernelArray | undefined;
-}
-
-export function destinationOf(writer: StepWriter, name: string, label: string, space: RowSpace): Destination {
-  const bits = bitWidth(writer.typeOf(name).element.storage);
-  return {
-    array: writer.output(name, label),
-    bits,
-    packing: bits < 8 ? writer.scratch(`${label}_row`, 'u8', space.extent) : undefined,
-  };
-}
-
-export function writeRow(block: Block, destination: Destination, space: RowSpace, place: Place): RowWriter {
-  const { array, bits, packing } = destination;
-  const pitch = rowPitch(space.extent, bits, 8);
-  if (packing === undefined) {
-    return {
-      store: (c, value) => {
-        block.store(array, add(mul(place.row, pitch), c), value);
-      },
-      end: () => undefined,
-    };
-  }
-  const perByte = 8 / bits;
-  const bytes = pitch / perByte;
-  const whole = Math.floor(space.extent / perByte);
-  const packed = (first: Expression, fields: number): Expression =>
-    Array.from({ length: fields }, (_, f) => {
-      const field = load(packing, add(first, f));
-      return f === 0 ? field : shl(field, bits * f);
-    }).reduce((all, field) => bitOr(all, field));
-  return {
-    store: (c, value) => {
-      block.store(packing, c, bitAnd(value, 2 ** bits - 1));
-    },
-    end: () => {
-      const start = mul(place.row, bytes);
-      block.for('j', 0, whole, (j) => {
-        block.store(array, add(start, j), packed(mul(j, perByte), perByte));
-      });
-      const rest = space.extent - whole * perByte;
-      if (rest > 0) block.store(array, add(start, whole), packed(i32(whole * perByte), rest));
-    },
-  };
+  const start = broadcasts(access, space) ? offsetOf(outer, place.at) : mul(place.row, space.extent);
+  return (c) => elementAt(access, add(start, mul(c, inner)));
 }

@@ -4,7 +4,8 @@
  */
 import { formatType } from '../../ir/index.ts';
 import { commentText, type KernelArray, printCUnit, typeRows } from '../kernel/index.ts';
-import { type CProgram, type CallerPort, scratchRegion, valueRegion } from './program.ts';
+import type { VectorMachine } from './isa/machine.ts';
+import { type CProgram, type CallerPort, scratchRegion, type Variant, valueRegion } from './program.ts';
 import type { PublicNames } from './public-names.ts';
 import type { Argument, Parameter, StepCode } from './step-writer.ts';
 import { layoutOf } from './step-writer.ts';
@@ -17,21 +18,27 @@ export function sourceFile(
   head: readonly string[],
   pool: WeightPool,
 ): string {
-  const codes = [...program.entrySteps, ...(program.imageSteps ?? []), ...program.steps];
+  const codes = program.variants.flatMap((variant) => [
+    ...variant.entrySteps,
+    ...(variant.imageSteps ?? []),
+    ...variant.steps,
+  ]);
   const unit = printCUnit(
     codes.map(({ kernel }) => kernel),
     { taken: names.all },
   );
   const calls = new CallPrinter(program, names, pool);
   const bodies = [
-    stepsFunction(program, names, calls),
+    ...program.variants.map((variant) => stepsFunction(program, variant, names, calls)),
+    isaFunction(program, names),
     entryFunction(program, names, calls, 'float'),
-    ...(program.imageSteps === undefined ? [] : [entryFunction(program, names, calls, 'image')]),
+    ...(program.hasImageEntry ? [entryFunction(program, names, calls, 'image')] : []),
   ];
   const headers = new Set([...unit.headers, 'stddef.h', ...(program.copies.length > 0 ? ['string.h'] : [])]);
   const sections = [
     [...head, `#include "${names.header}"`, ...[...headers].sort().map((header) => `#include <${header}>`)],
     ['#ifdef __cplusplus', '#define restrict __restrict', '#endif'],
+    ...unit.isas.map(({ lines }) => lines),
     ...(pool.bytes === 0
       ? []
       : [
@@ -141,20 +148,50 @@ function at(cast: string, offset: number, bytes: boolean): string {
   return offset === 0 ? `${cast}(void *)arena` : `${cast}(void *)(arena + ${offset})`;
 }
 
-/** Everything after the inputs are quantized. */
-function stepsFunction(program: CProgram, names: PublicNames, calls: CallPrinter): string[] {
+const guarded = (machine: VectorMachine | undefined, lines: readonly string[]): readonly string[] =>
+  machine === undefined ? lines : [`#if ${machine.isa.guard}`, ...lines, '#endif'];
+
+const stepsName = (names: PublicNames, { machine }: Variant): string =>
+  `${names.steps}_${machine?.isa.name ?? 'scalar'}`;
+
+/** Everything after the inputs are quantized, on one kind of machine. */
+function stepsFunction(
+  program: CProgram,
+  variant: Variant,
+  names: PublicNames,
+  calls: CallPrinter,
+): readonly string[] {
   const parameters = ['uint8_t *arena', ...callerParameters(program, false)];
+  return guarded(variant.machine, [
+    `static void ${stepsName(names, variant)}(${parameters.join(', ')}) {`,
+    ...variant.steps.flatMap((code, i) => calls.lines(code, program.entrySteps + i)),
+    ...(variant.steps.length === 0 ? ['  (void)arena;'] : []),
+    ...unusedCallers(program, variant.steps),
+    '}',
+  ]);
+}
+
+/** Picks the best of the variants that the processor runs, by its place among them; -1 where there is none. */
+function isaFunction(program: CProgram, names: PublicNames): readonly string[] {
+  const choices = program.variants.flatMap(({ machine }, i) =>
+    machine === undefined ? [] : guarded(machine, [`  if (${machine.probe}) return ${i};`]),
+  );
+  const last = program.variants.findIndex(({ machine }) => machine === undefined);
   return [
-    `static void ${names.steps}(${parameters.join(', ')}) {`,
-    ...program.steps.flatMap((code, i) => calls.lines(code, program.entrySteps.length + i)),
-    ...(program.steps.length === 0 ? ['  (void)arena;'] : []),
-    ...unusedCallers(program, program.steps, calls),
+    `// Which instruction set to use, best first: ${program.variants.map(({ machine }, i) => `${i} ${machine?.isa.name ?? 'scalar'}`).join(', ')}. ${names.isaSwitch}, when defined, decides instead.`,
+    `static int ${names.isa}(void) {`,
+    `#ifdef ${names.isaSwitch}`,
+    `  return ${names.isaSwitch};`,
+    '#else',
+    ...choices,
+    `  return ${last};`,
+    '#endif',
     '}',
   ];
 }
 
 /** Pointers that the steps after the entry never touch are still parameters of their function. */
-function unusedCallers(program: CProgram, codes: readonly StepCode[], _calls: CallPrinter): string[] {
+function unusedCallers(program: CProgram, codes: readonly StepCode[]): string[] {
   const used = new Set(
     codes.flatMap(({ parameters }) =>
       parameters.flatMap(({ argument }) => (argument.kind === 'value' ? [argument.name] : [])),
@@ -181,7 +218,6 @@ function entryFunction(
   calls: CallPrinter,
   kind: 'float' | 'image',
 ): string[] {
-  const codes = kind === 'float' ? program.entrySteps : program.imageSteps!;
   const pointers = [
     ...(kind === 'image' ? ['image'] : program.inputs.map(({ parameter }) => parameter)),
     ...program.outputs.map(({ parameter }) => parameter),
@@ -192,8 +228,20 @@ function entryFunction(
     `  if (memory == NULL || (uintptr_t)memory % ${names.arenaAlignment} != 0) return 1;`,
     `  if (${pointers.map((pointer) => `${pointer} == NULL`).join(' || ')}) return 1;`,
     '  uint8_t *arena = (uint8_t *)memory;',
-    ...codes.flatMap((code, i) => calls.lines(code, i)),
-    `  ${names.steps}(${['arena', ...used].join(', ')});`,
+    `  switch (${names.isa}()) {`,
+    ...program.variants.flatMap((variant, i) =>
+      guarded(variant.machine, [
+        `  case ${i}:`,
+        ...(kind === 'float' ? variant.entrySteps : variant.imageSteps!)
+          .flatMap((code, step) => calls.lines(code, step))
+          .map((line) => `  ${line}`),
+        `    ${stepsName(names, variant)}(${['arena', ...used].join(', ')});`,
+        '    break;',
+      ]),
+    ),
+    '  default:',
+    '    return 2;',
+    '  }',
     ...program.copies.map(
       ({ from, to }) => `  memcpy(${to.parameter}, ${from.parameter}, ${layoutOf(to.type).bytes});`,
     ),

@@ -9,6 +9,10 @@ import { epilogue } from './elementwise.ts';
 import { concat, pad, reshape, slice, transpose } from './movement.ts';
 import { averagePool, maxPool } from './pool.ts';
 import { placeOf, plainPlace, rowSpace } from './rows.ts';
+import type { VectorMachine } from './isa/machine.ts';
+import { type KernelRow, type SelectKernel, selectKernel } from './kernels/catalogue.ts';
+import { vectorEpilogue } from './kernels/vector-epilogue.ts';
+import { layerOf } from './layer.ts';
 import { type ProgramFacts, type StepCode, StepWriter } from './step-writer.ts';
 
 /** An op that makes floats stores them itself; the others hand rows to the epilogue. */
@@ -51,6 +55,36 @@ function functionName(step: Step, suffix: string): string {
   return toIdentifier(`${op}${suffix} ${step.name}`);
 }
 
+/** Writes the step with a kernel of the catalogue; undefined, and nothing written, where none takes it. */
+function vectorKernel(
+  writer: StepWriter,
+  step: Step,
+  machine: VectorMachine,
+  select: SelectKernel,
+): KernelRow | undefined {
+  const { anchor } = step;
+  if (anchor?.op !== 'conv2d' && anchor?.op !== 'dense') return undefined;
+  const own = layerOf(writer, anchor);
+  const kernel = select(own, machine);
+  if (kernel === undefined) return undefined;
+  const inRegisters = vectorEpilogue(writer, step, machine, own);
+  if (typeof inRegisters !== 'string') {
+    kernel.emit(writer, own, { kind: 'vector', epilogue: inRegisters });
+    return kernel;
+  }
+  const { block } = writer;
+  const space = rowSpace(step.space.shape);
+  const end = epilogue(writer, step, space);
+  block.comment(`elementwise work a row at a time: ${inRegisters}`);
+  kernel.emit(writer, own, {
+    kind: 'rows',
+    emitRow: (row, value) => {
+      end.row(end.needsPosition ? placeOf(block, space, row) : plainPlace(row), value);
+    },
+  });
+  return kernel;
+}
+
 /** The comment above a step: every node it computes, with its origin and its type. */
 function stepDoc(step: Step, facts: ProgramFacts): string[] {
   const nodes = step.anchor === undefined ? step.body : [step.anchor, ...step.body];
@@ -68,15 +102,30 @@ function stepDoc(step: Step, facts: ProgramFacts): string[] {
   });
 }
 
-/** Writes one step. `image` makes the quantize step of the input read bytes; `names` hands out the C names. */
+export interface StepOptions {
+  /** Hands out C names. */
+  readonly nameOf: (wish: string) => string;
+  /** The machine the step is compiled for; none is any. */
+  readonly machine: VectorMachine | undefined;
+  readonly select?: SelectKernel | undefined;
+  /** Makes the quantize step of the input read bytes. */
+  readonly image?: ImagePort;
+}
+
+/** Writes one step. */
 export function stepCode(
   step: Step,
   facts: ProgramFacts,
-  nameOf: (wish: string) => string,
-  image?: ImagePort,
+  { nameOf, machine, image, select = selectKernel }: StepOptions,
 ): StepCode {
-  const writer = new StepWriter(nameOf(functionName(step, image === undefined ? '' : ' image')), facts);
+  const wish = functionName(step, image === undefined ? '' : ' image');
+  const isa = machine?.isa;
+  const writer = new StepWriter(nameOf(isa === undefined ? wish : `${wish}_${isa.name}`), facts, isa);
   const { anchor } = step;
+  const kernel = machine === undefined ? undefined : vectorKernel(writer, step, machine, select);
+  if (kernel !== undefined) {
+    return writer.finish(step, [...stepDoc(step, facts), `${kernel.name}: ${kernel.summary}`]);
+  }
   const emitter: Emitter | undefined =
     image !== undefined
       ? rows(quantizeImage(image))

@@ -3,11 +3,20 @@
  * function; beside it stands the argument that the run function will pass: a stored value, packed weights, or scratch memory. The
  * function itself knows no address, so each can be read, and evaluated, alone.
  */
-import { fail, type Graph, type Node, type Storage, type Tensor, type TensorType } from '../../ir/index.ts';
+import {
+  fail,
+  type Graph,
+  isSigned,
+  type Node,
+  type Storage,
+  type Tensor,
+  type TensorType,
+} from '../../ir/index.ts';
 import type { StoredLayout } from '../../runtime/manifest.ts';
 import {
   Block,
   type Element,
+  type Isa,
   type KernelArray,
   type LoopKernel,
   storageArray,
@@ -15,6 +24,7 @@ import {
 } from '../kernel/index.ts';
 import { prune } from '../kernel/prune.ts';
 import { verifyKernel } from '../kernel/verify.ts';
+import type { Layer } from './layer.ts';
 import { type Step, storedLayout } from '../plan/index.ts';
 
 /** Where a parameter's memory comes from. Scratch offsets are in bytes, within the step's own scratch. */
@@ -41,46 +51,61 @@ export interface StepCode {
 export interface ProgramFacts {
   readonly graph: Graph;
   readonly types: ReadonlyMap<string, TensorType>;
+  /** Whether some variant of the program reads this layer's weights in panels: then all do. */
+  readonly readsPanels: (layer: Layer) => boolean;
 }
 
 const scratchAlignment = 64;
 
+/** Leaves room for the number that tells apart two of one name. */
+const longestTableName = 58;
+
 /** Bytes of an element in memory; an i32 and an f32 take four. */
 const elementBytes: Partial<Record<Element, number>> = { i8: 1, u8: 1, i16: 2, u16: 2, i32: 4, f32: 4 };
 
-/** What an array holds whose tensor has this storage: below 8 bits, bytes of packed fields. */
+/** What an array holds whose tensor has this storage: a byte where it has fewer bits. */
 export function elementOf(storage: Storage | 'f32'): Element {
   switch (storage) {
     case 'f32':
     case 'i32':
     case 'i16':
-    case 'i8':
       return storage;
     default:
-      return 'u8';
+      return isSigned(storage) ? 'i8' : 'u8';
   }
 }
 
-export const layoutOf = (type: TensorType): StoredLayout => storedLayout(type, 8);
+/**
+ * Stored activations take whole bytes, whatever their bits: they live for a few microseconds in a cache that has the room, and packing would cost
+ * instructions at both ends. Weights, which are many and read from far, are packed.
+ */
+export const layoutOf = (type: TensorType): StoredLayout => storedLayout(type, 8, 8);
 
 export class StepWriter {
   readonly block = new Block();
   readonly name: string;
   readonly #facts: ProgramFacts;
+  readonly #isa: Isa | undefined;
   readonly #parameters: Parameter[] = [];
   readonly #values = new Map<string, KernelArray>();
   #scratchBytes = 0;
 
-  /** `name` is the C function's, an identifier. */
-  constructor(name: string, facts: ProgramFacts) {
+  /** `name` is the C function's, an identifier; `isa` what it is compiled for. */
+  constructor(name: string, facts: ProgramFacts, isa?: Isa) {
     this.name = name;
     this.#facts = facts;
+    this.#isa = isa;
   }
 
   typeOf(name: string): TensorType {
     const type = this.#facts.types.get(name);
     if (type === undefined) throw new Error(`no value named ${name}`);
     return type;
+  }
+
+  /** Whether the weights of a layer are there in panels, because a kernel of this artifact wants them so. */
+  sharesPanels(layer: Layer): boolean {
+    return this.#facts.readsPanels(layer);
   }
 
   constant(name: string): Tensor | undefined {
@@ -142,7 +167,8 @@ export class StepWriter {
 
   /** A table of constants of this step. */
   table(label: string, element: Element, values: ArrayLike<number>): KernelArray {
-    return table(`${this.name}_${label}`, element, Array.from(values));
+    const owner = this.name.slice(0, longestTableName - label.length).replace(/_+$/, '');
+    return table(`${owner}_${label}`, element, Array.from(values));
   }
 
   /** The finished function. Parameters in the order a reader expects: what it reads, what it writes, its scratch. */
@@ -162,6 +188,7 @@ export class StepWriter {
       doc,
       parameters: parameters.map(({ array }) => array),
       body: prune(this.block.statements),
+      ...(this.#isa === undefined ? {} : { isa: this.#isa }),
     });
     return { step, kernel, parameters, scratchBytes: this.#scratchBytes };
   }

@@ -11,10 +11,12 @@ import * as statement from './statement.ts';
 import type {
   Expression,
   GridKernel,
+  Isa,
   KernelArray,
   KernelFunction,
   LoopKernel,
   Statement,
+  StoreRow,
   Variable,
 } from './tree.ts';
 import type { Element, Type } from './types.ts';
@@ -84,6 +86,11 @@ export class Block {
   /** array[index] = value */
   store(array: KernelArray, index: Operand, value: Operand): void {
     this.append(statement.store(array, index, value));
+  }
+
+  /** Writes a register at the address of array[index]. */
+  storeVector(row: StoreRow, array: KernelArray, index: Operand, value: Expression): void {
+    this.append(statement.storeVector(row, array, index, value));
   }
 
   /**
@@ -192,6 +199,8 @@ interface Head<Specs> {
   readonly doc?: readonly string[];
   /** In the order of C's parameters and WGSL's bindings. */
   readonly parameters: Specs;
+  /** The instruction set a loop kernel is compiled for. */
+  readonly isa?: Isa;
 }
 
 const parameterList = (named: object): readonly (KernelArray | Variable)[] =>
@@ -212,6 +221,7 @@ export function loopKernel<const Specs extends Readonly<Record<string, Parameter
     doc: head.doc ?? [],
     parameters: parameterList(parameters),
     body: prune(block.statements),
+    ...(head.isa === undefined ? {} : { isa: head.isa }),
   });
 }
 
@@ -241,7 +251,12 @@ export function gridKernel<const Specs extends Readonly<Record<string, Parameter
 /** A pure function that kernels call with `invoke`; every path ends in `return`. */
 export function pureFunction<const Types extends Readonly<Record<string, Type>>>(
   name: string,
-  head: { readonly doc?: readonly string[]; readonly parameters: Types; readonly result: Type },
+  head: {
+    readonly doc?: readonly string[];
+    readonly parameters: Types;
+    readonly result: Type;
+    readonly isa?: Isa;
+  },
   body: (block: Block, parameters: { readonly [Name in keyof Types]: Variable }) => void,
 ): KernelFunction {
   const parameters = Object.fromEntries(
@@ -255,5 +270,6 @@ export function pureFunction<const Types extends Readonly<Record<string, Type>>>
     parameters: Object.values(parameters),
     result: head.result,
     body: prune(block.statements),
+    ...(head.isa === undefined ? {} : { isa: head.isa }),
   });
 }

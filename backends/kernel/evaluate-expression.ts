@@ -141,6 +141,17 @@ export class Layout {
       }
       case 'load':
         return this.#load(node);
+      case 'vector-load': {
+        const { model, bytes } = node.row;
+        const at = this.expression(node.index);
+        const { array } = node;
+        if (array.space === 'table') {
+          const cells = Cells.ofTable(array);
+          return (frame) => model(cells.read(at(frame) as number, bytes, frame.who));
+        }
+        const slot = this.slot(array);
+        return (frame) => model(frame.arrays[slot]!.read(at(frame) as number, bytes, frame.who));
+      }
       case 'compose': {
         const lanes = node.lanes.map((lane) => this.expression(lane));
         const [only] = lanes;

@@ -104,6 +104,7 @@ export class Cells {
   store(at: number, value: Value, who: number): void {
     this.#check(at);
     this.#watch?.write(at, who);
+    if (value instanceof Uint8Array) throw new Error('a register is stored by its row');
     if (typeof value === 'number') {
       if (value < this.#lowest || value > this.#highest) {
         throw new KernelError(
@@ -116,6 +117,30 @@ export class Cells {
     } else {
       (this.#data as Int32Array).set(value, 4 * at);
     }
+  }
+
+  /** The bytes from element `at` on; not to be kept, nor written to. */
+  read(at: number, bytes: number, who: number): Uint8Array {
+    const elements = this.#span(at, bytes);
+    for (let i = 0; this.#watch !== undefined && i < elements; i++) this.#watch.read(at + i, who);
+    const { buffer, byteOffset, BYTES_PER_ELEMENT } = this.#data;
+    return new Uint8Array(buffer, byteOffset + at * this.#lanes * BYTES_PER_ELEMENT, bytes);
+  }
+
+  /** Puts bytes where element `at` begins. */
+  write(at: number, bytes: Uint8Array, who: number): void {
+    const elements = this.#span(at, bytes.length);
+    for (let i = 0; this.#watch !== undefined && i < elements; i++) this.#watch.write(at + i, who);
+    const { buffer, byteOffset, BYTES_PER_ELEMENT } = this.#data;
+    new Uint8Array(buffer, byteOffset + at * this.#lanes * BYTES_PER_ELEMENT, bytes.length).set(bytes);
+  }
+
+  /** Elements that `bytes` bytes from `at` on touch; all must exist. */
+  #span(at: number, bytes: number): number {
+    const elements = Math.ceil(bytes / (this.#lanes * this.#data.BYTES_PER_ELEMENT));
+    this.#check(at);
+    this.#check(at + elements - 1);
+    return elements;
   }
 
   #check(at: number): void {

@@ -81,6 +81,16 @@ export class StatementCompiler {
           return flow.next;
         };
       }
+      case 'vector-store': {
+        const slot = layout.slot(statement.array);
+        const index = layout.expression(statement.index);
+        const value = layout.expression(statement.value);
+        const { model } = statement.row;
+        return (frame) => {
+          frame.arrays[slot]!.write(index(frame) as number, model(value(frame) as Uint8Array), frame.who);
+          return flow.next;
+        };
+      }
       case 'for':
         return this.#for(statement);
       case 'while': {

@@ -28,11 +28,21 @@ import type {
   KernelArray,
   KernelFunction,
   Literal,
+  LoadRow,
   LogicalOperator,
   UnaryOperator,
 } from './tree.ts';
 import { operandsOf } from './walk.ts';
-import { isInteger, isVector, laneOf, loadedType, type Scalar, type Type, type Vector } from './types.ts';
+import {
+  isInteger,
+  isRegister,
+  isVector,
+  laneOf,
+  loadedType,
+  type Scalar,
+  type Type,
+  type Vector,
+} from './types.ts';
 
 /** What operators take: an expression, or a number that becomes a literal of the type the context asks for. */
 export type Operand = Expression | number;
@@ -283,6 +293,8 @@ function identityOf(expression: Expression): unknown {
       return expression.lane;
     case 'call':
       return expression.builtin;
+    case 'vector-load':
+      return expression.array;
     case 'invoke':
       return expression.callee;
     case 'id':
@@ -415,6 +427,15 @@ export const load = (array: KernelArray, index: Operand): Expression => ({
   index: indexOperand(index, array),
 });
 
+/** Reads the bytes at an element's address as `row` does. */
+export const loadVector = (row: LoadRow, array: KernelArray, index: Operand): Expression => ({
+  kind: 'vector-load',
+  type: row.result,
+  row,
+  array,
+  index: indexOperand(index, array),
+});
+
 /** A vector from four lanes, or from one copied to all four. */
 export function compose(type: Vector, ...lanes: readonly Operand[]): Expression {
   if (lanes.length !== 1 && lanes.length !== 4)
@@ -433,7 +454,12 @@ export function call(builtin: Builtin, ...operands: readonly Operand[]): Express
   const checked = checkOperands(builtin.name, builtin.parameters, operands);
   const constants = checked.map(constantOf);
   const result = builtin.result;
-  if (builtin.exact && !isVector(result) && constants.every((constant) => constant !== undefined)) {
+  if (
+    builtin.exact &&
+    !isVector(result) &&
+    !isRegister(result) &&
+    constants.every((constant) => constant !== undefined)
+  ) {
     const value = (builtin.model as (...values: readonly Lane[]) => Lane)(...constants);
     return fromLane(laneOf(result), value);
   }

@@ -5,6 +5,7 @@ export * from './builder.ts';
 export * from './builtins/number.ts';
 export * from './builtins/packed.ts';
 export { builtinTable } from './builtins/table.ts';
+export * as x86 from './builtins/x86.ts';
 export * from './expression.ts';
 export { KernelError } from './kernel-error.ts';
 export { commentText, identifier, isReserved, Names, toIdentifier } from './names.ts';
@@ -12,8 +13,10 @@ export { privateArray, storageArray, table, variable, workgroupArray } from './s
 export type * from './tree.ts';
 export {
   allocate,
+  isRegister,
   type Element,
   type Memory,
+  type Register,
   type Scalar,
   type Type,
   typeRows,

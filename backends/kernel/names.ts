@@ -40,7 +40,8 @@ const reservedInWgsl = words(`
 const builtinNames = words(`
   abs min max clamp select floor ceil round trunc exp sqrt rintf expf sqrtf floorf fabsf bitcast dot extractBits
   workgroupBarrier storageBarrier dot4I8Packed dot4U8Packed unpack4xI8 unpack4xU8 pack4xI8 pack4xU8 pack4xI8Clamp
-  pack4xU8Clamp global_id local_id workgroup_id num_workgroups scalars Scalars`);
+  pack4xU8Clamp global_id local_id workgroup_id num_workgroups scalars Scalars
+  load_word dot_m512 dot_m256 dot_avx_m256 dot_words_m512 dot_words_m256`);
 
 const reserved: ReadonlySet<string> = new Set([
   ...reservedInC,
@@ -52,7 +53,8 @@ const reserved: ReadonlySet<string> = new Set([
 /** Longest identifier C11 guarantees to tell apart within a file. */
 const longest = 63;
 
-export const isReserved = (name: string): boolean => reserved.has(name);
+/** A name that starts with an underscore is the implementation's: no identifier can meet it. */
+export const isReserved = (name: string): boolean => reserved.has(name) || name.startsWith('_');
 
 const isIdentifier = (name: string): boolean =>
   /^[A-Za-z][A-Za-z0-9_]*$/.test(name) && name.length <= longest && !name.includes('__') && !isReserved(name);

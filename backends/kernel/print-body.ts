@@ -18,6 +18,7 @@ import type {
   KernelArray,
   KernelFunction,
   Literal,
+  MemorySpelling,
   Statement,
   Unary,
   Variable,
@@ -39,6 +40,8 @@ export interface Dialect {
   id(node: InvocationId): Text;
   /** The value as an element of `array` holds it. */
   stored(array: KernelArray, value: Expression, text: Text): string;
+  /** The address of an element, as an intrinsic takes it. */
+  address(array: string, index: Text, spelling: MemorySpelling, access: 'read' | 'write'): string;
   /** The operands of a call, between its parentheses. */
   operands(texts: readonly Text[]): string;
   /** The name a builtin is called by, undefined where its expansion is. */
@@ -117,6 +120,12 @@ export class BodyPrinter {
       case 'store':
         this.#store(statement);
         return;
+      case 'vector-store': {
+        const { array, index, row, value } = statement;
+        const address = this.#dialect.address(this.#textOf(array), this.#print(index), row.c, 'write');
+        source.line(`${row.c.name}(${address}, ${this.#print(value).text});`);
+        return;
+      }
       case 'for':
         this.#for(statement);
         return;
@@ -224,6 +233,11 @@ export class BodyPrinter {
         return dialect.bitcast(expression, this.#print(expression.operand));
       case 'load':
         return primary(`${this.#textOf(expression.array)}[${this.#print(expression.index).text}]`);
+      case 'vector-load': {
+        const { array, index, row } = expression;
+        const address = dialect.address(this.#textOf(array), this.#print(index), row.c, 'read');
+        return primary(`${row.c.name}(${address})`);
+      }
       case 'compose':
         return dialect.compose(
           expression,

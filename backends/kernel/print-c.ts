@@ -13,9 +13,10 @@ import { parenthesized, prefixText, primary, primaryText, type Text } from './pr
 import { BodyPrinter, type Dialect } from './print-body.ts';
 import { readsOf } from './prune.ts';
 import { Source, sourceWidth, wrapped } from './source.ts';
-import { survey } from './survey.ts';
+import { type Speller, survey } from './survey.ts';
 import type {
   Builtin,
+  Isa,
   KernelArray,
   KernelFunction,
   Literal,
@@ -37,8 +38,10 @@ export interface COptions {
 
 /** A translation unit in pieces, for emitters that put more into the file. Each definition is lines without a final blank. */
 export interface CUnit {
-  /** Headers, sorted: `stdint.h`. */
+  /** Headers, sorted: `stdint.h`. Those of instruction sets are not among them. */
   readonly headers: readonly string[];
+  /** Instruction sets the kernels are compiled for, each with the lines that stand before their first use. */
+  readonly isas: readonly { readonly isa: Isa; readonly lines: readonly string[] }[];
   /** Tables and functions, in an order that needs no forward declarations. */
   readonly support: readonly (readonly string[])[];
   readonly kernels: readonly {
@@ -48,6 +51,30 @@ export interface CUnit {
     readonly lines: readonly string[];
   }[];
 }
+
+/** Functions on registers must end up in the loop that calls them: a call would spill every accumulator. */
+const alwaysInline: readonly string[] = [
+  '#define ALWAYS_INLINE static inline __attribute__((always_inline))',
+];
+
+/** What a function of an instruction set is marked with, so that no compiler flag is needed for it. */
+const targetMacro = (isa: Isa): string => `TARGET_${isa.name.toUpperCase()}`;
+
+const isaLines = (isa: Isa): readonly string[] => [
+  `#if ${isa.guard}`,
+  `#include <${isa.header}>`,
+  // g++ 12 warns about its own header: its `_mm512_undefined` is a variable initialised with itself.
+  '#if defined(__cplusplus) && defined(__GNUC__) && !defined(__clang__)',
+  '#pragma GCC diagnostic ignored "-Wuninitialized"',
+  '#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"',
+  '#endif',
+  `#define ${targetMacro(isa)}${isa.attribute === undefined ? '' : ` __attribute__((${isa.attribute}))`}`,
+  '#endif',
+];
+
+/** A definition that only machines of an instruction set may see. */
+const guarded = (isa: Isa | undefined, lines: readonly string[]): readonly string[] =>
+  isa === undefined ? lines : [`#if ${isa.guard}`, ...lines, '#endif'];
 
 function spelled(type: Type | Element): string {
   const name = typeRows[type].c;
@@ -107,6 +134,12 @@ const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined): Dialect =
       return text.text;
     return castText(spelled(array.element), text).text;
   },
+  address: (array, index, spelling, access) => {
+    const address = index.text === '0' ? array : `${array} + ${index.text}`;
+    if (spelling.pointer === undefined) return address;
+    const qualifier = access === 'read' ? 'const ' : '';
+    return `(${qualifier}${spelling.pointer} *)(${qualifier}void *)(${address})`;
+  },
   operands: (texts) => texts.map(({ text }) => text).join(', '),
   spell: (builtin) => spell(builtin)?.name,
   get barrier(): string {
@@ -138,7 +171,7 @@ function parameterText(parameter: KernelArray | Variable, name: string): string 
 
 function tableLines(table: KernelArray, name: string): readonly string[] {
   const source = new Source();
-  const type = typeRows[table.element].lane;
+  const type = typeRows[table.element].lane!;
   const items = (table.values ?? []).map((value) => literalText({ kind: 'literal', type, value }).text);
   source.open(`static const ${spelled(table.element)} ${name}[${String(items.length)}] = {`);
   source.lines(wrapped(items));
@@ -151,6 +184,7 @@ interface Definition {
   readonly head: string;
   readonly parameters: readonly (KernelArray | Variable)[];
   readonly body: KernelFunction['body'];
+  readonly isa?: Isa;
 }
 
 /**
@@ -159,21 +193,26 @@ interface Definition {
  */
 export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {}): CUnit {
   const features = options.features ?? new Set<string>();
-  const spell = (builtin: Builtin): Spelling | undefined =>
-    builtin.c !== undefined && (builtin.c.feature === undefined || features.has(builtin.c.feature))
-      ? builtin.c
-      : undefined;
-  const dialect = dialectOf(spell);
+  const spellerOf =
+    (isa: Isa | undefined): Speller =>
+    ({ c }) =>
+      c !== undefined &&
+      (c.feature === undefined || features.has(c.feature) || isa?.features.has(c.feature) === true)
+        ? c
+        : undefined;
   const names = new Names();
   options.taken?.forEach((name) => names.claim(name));
   kernels.forEach((kernel) => names.claim(kernel.name));
 
   const headers = new Set(['stdbool.h', 'stdint.h']);
+  const isas = new Set<Isa>();
+  const defined = new Set<Spelling>();
   const support: (readonly string[])[] = [];
   const texts = new Map<Variable | KernelArray | KernelFunction, string>();
   const printedFunctions = new Map<string, string>();
 
-  const define = ({ doc, head, parameters, body }: Definition): readonly string[] => {
+  const define = ({ doc, head, parameters, body, isa }: Definition): readonly string[] => {
+    const dialect = dialectOf(spellerOf(isa));
     const source = new Source();
     const scope = new Names(names);
     const inside = new Map(texts);
@@ -193,20 +232,34 @@ export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {
       if (!used.has(parameter)) source.line(`(void)${inside.get(parameter) ?? ''};`);
     new BodyPrinter(dialect, source, { names: new Names(scope), texts: inside }).body(body);
     source.close();
-    return source.toLines();
+    return guarded(isa, source.toLines());
   };
 
-  const functionLines = (callee: KernelFunction, name: string): readonly string[] =>
-    define({ ...callee, head: `static inline ${spelled(callee.result)} ${name}` });
+  const functionLines = (callee: KernelFunction, name: string): readonly string[] => {
+    const result = spelled(callee.result);
+    return define({
+      ...callee,
+      head:
+        callee.isa === undefined
+          ? `static inline ${result} ${name}`
+          : `ALWAYS_INLINE ${targetMacro(callee.isa)} ${result} ${name}`,
+    });
+  };
 
   const supportKernel = (kernel: LoopKernel): void => {
-    const used = survey(kernel.body, 'C', spell);
-    for (const { header } of used.spellings) if (header !== undefined) headers.add(header);
+    const used = survey(kernel.body, 'C', spellerOf, kernel.isa);
+    if (kernel.isa !== undefined) isas.add(kernel.isa);
+    for (const spelling of used.spellings) {
+      if (spelling.header !== undefined) headers.add(spelling.header);
+      if (spelling.definition === undefined || defined.has(spelling)) continue;
+      defined.add(spelling);
+      support.push(guarded(kernel.isa, spelling.definition));
+    }
     for (const table of used.tables) {
       if (texts.has(table)) continue;
       const name = names.fresh(table.name);
       texts.set(table, name);
-      support.push(tableLines(table, name));
+      support.push(guarded(kernel.isa, tableLines(table, name)));
     }
     for (const callee of used.functions) {
       if (texts.has(callee)) continue;
@@ -222,7 +275,7 @@ export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {
   kernels.forEach(supportKernel);
   const linkage = options.linkage === 'extern' ? '' : 'static ';
   const printed = kernels.map((kernel) => {
-    const head = `${linkage}void ${kernel.name}`;
+    const head = `${kernel.isa === undefined ? '' : `${targetMacro(kernel.isa)} `}${linkage}void ${kernel.name}`;
     const parameters = kernel.parameters.map((parameter) => parameterText(parameter, parameter.name));
     return {
       name: kernel.name,
@@ -230,7 +283,12 @@ export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {
       lines: define({ ...kernel, head }),
     };
   });
-  return { headers: Array.from(headers).sort(), support, kernels: printed };
+  return {
+    headers: Array.from(headers).sort(),
+    isas: Array.from(isas, (isa) => ({ isa, lines: isaLines(isa) })),
+    support: isas.size === 0 ? support : [alwaysInline, ...support],
+    kernels: printed,
+  };
 }
 
 /** Prints kernels as one complete C file. */
@@ -238,6 +296,7 @@ export function printC(kernels: readonly LoopKernel[], options: COptions = {}): 
   const unit = printCUnit(kernels, options);
   const sections = [
     unit.headers.map((header) => `#include <${header}>`),
+    ...unit.isas.map(({ lines }) => lines),
     ...unit.support,
     ...unit.kernels.map((kernel) => kernel.lines),
   ];

@@ -81,6 +81,9 @@ const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined): Dialect =
   compose: (node, lanes) => callText(spelled(node.type), ...lanes),
   id: (node) => primary(`${idNames[node.id]}.${node.axis}`),
   stored: (_array, _value, text) => text.text,
+  address: (array) => {
+    throw new KernelError(`WGSL takes no address of ${array}`);
+  },
   operands: operandsText,
   spell: (builtin) => spell(builtin)?.name,
   barrier: 'workgroupBarrier();',
@@ -92,7 +95,7 @@ const shiftAmount = (amount: Text): Text =>
 
 function tableLines(table: KernelArray, name: string): readonly string[] {
   const source = new Source();
-  const type = typeRows[table.element].lane;
+  const type = typeRows[table.element].lane!;
   const items = (table.values ?? []).map((value) => literalText({ kind: 'literal', type, value }).text);
   source.open(`const ${name} = ${arrayType(loadedType(table.element) as Element, table.length)}(`);
   source.lines(wrapped(items));
@@ -211,7 +214,7 @@ export function printWgslUnit(kernels: readonly GridKernel[], options: WgslOptio
         parameter.kind === 'variable' ? `scalars.${parameter.name}` : names.fresh(parameter.name),
       );
     }
-    const used = survey(kernel.body, 'WGSL', spell);
+    const used = survey(kernel.body, 'WGSL', () => spell);
     for (const table of used.tables) {
       if (texts.has(table)) continue;
       const name = freshForAll(table.name);

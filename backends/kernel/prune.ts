@@ -11,7 +11,7 @@ type Used = Set<Variable | KernelArray>;
 
 function seeExpression(expression: Expression, used: Used): void {
   if (expression.kind === 'variable') used.add(expression);
-  if (expression.kind === 'load') used.add(expression.array);
+  if (expression.kind === 'load' || expression.kind === 'vector-load') used.add(expression.array);
   for (const operand of operandsOf(expression)) seeExpression(operand, used);
 }
 
@@ -36,6 +36,7 @@ function keep(body: readonly Statement[], used: ReadonlySet<Variable | KernelArr
       case 'declare-array':
         return used.has(statement.array) ? [statement] : [];
       case 'store':
+      case 'vector-store':
         return statement.array.space !== 'private' || used.has(statement.array) ? [statement] : [];
       case 'for': {
         const inner = keep(statement.body, used);

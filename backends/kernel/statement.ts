@@ -5,7 +5,7 @@
 import { coerce, constantOf, i32, indexOperand, type Operand } from './expression.ts';
 import { KernelError } from './kernel-error.ts';
 import { identifier } from './names.ts';
-import type { Expression, KernelArray, Statement, Variable } from './tree.ts';
+import type { Expression, KernelArray, Statement, StoreRow, Variable } from './tree.ts';
 import { type Element, loadedType, type Type, typeRows } from './types.ts';
 
 /** A variable nobody has declared yet. `mutable` ones may be assigned. */
@@ -110,6 +110,18 @@ export function store(array: KernelArray, index: Operand, value: Operand): State
     array,
     index: indexOperand(index, array),
     value: coerce(value, loadedType(array.element), array.name),
+  };
+}
+
+/** Writes a register to the bytes at an element's address, as `row` does. */
+export function storeVector(row: StoreRow, array: KernelArray, index: Operand, value: Expression): Statement {
+  if (array.access !== 'read_write') throw new KernelError(`${array.name} is read only`);
+  return {
+    kind: 'vector-store',
+    row,
+    array,
+    index: indexOperand(index, array),
+    value: coerce(value, row.value, array.name),
   };
 }
 

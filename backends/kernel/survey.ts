@@ -7,6 +7,7 @@ import type {
   Builtin,
   Expression,
   InvocationIdName,
+  Isa,
   KernelArray,
   KernelFunction,
   Spelling,
@@ -25,6 +26,9 @@ export interface Survey {
   readonly ids: ReadonlySet<InvocationIdName>;
 }
 
+/** A function is spelled with the instruction set it is compiled for; a kernel's own is the asker's business. */
+export type SpellerOf = (isa: Isa | undefined) => Speller;
+
 /** The language's own spelling of a builtin, undefined where it must be expanded. */
 export type Speller = (builtin: Builtin) => Spelling | undefined;
 
@@ -34,8 +38,14 @@ export function expansionOf(builtin: Builtin, language: string): KernelFunction 
   throw new KernelError(`${language} has no ${builtin.name}(${builtin.parameters.join(', ')})`);
 }
 
-/** Walks `body` and every function it calls. */
-export function survey(body: readonly Statement[], language: string, spell: Speller): Survey {
+/** Walks `body`, which is compiled for `isa`, and every function it calls. */
+export function survey(
+  body: readonly Statement[],
+  language: string,
+  spellerOf: SpellerOf,
+  isa?: Isa,
+): Survey {
+  let spell = spellerOf(isa);
   const functions = new Set<KernelFunction>();
   const tables = new Set<KernelArray>();
   const workgroupArrays = new Set<KernelArray>();
@@ -45,7 +55,10 @@ export function survey(body: readonly Statement[], language: string, spell: Spel
 
   const seeFunction = (callee: KernelFunction): void => {
     if (functions.has(callee)) return;
+    const outer = spell;
+    spell = spellerOf(callee.isa);
     seeBody(callee.body);
+    spell = outer;
     functions.add(callee);
   };
   const seeArray = (array: KernelArray): void => {
@@ -55,7 +68,8 @@ export function survey(body: readonly Statement[], language: string, spell: Spel
   const seeExpression = (expression: Expression): void => {
     operandsOf(expression).forEach(seeExpression);
     if (expression.kind === 'id') ids.add(expression.id);
-    if (expression.kind === 'load') seeArray(expression.array);
+    if (expression.kind === 'load' || expression.kind === 'vector-load') seeArray(expression.array);
+    if (expression.kind === 'vector-load') spellings.add(expression.row.c);
     if (expression.kind === 'invoke') seeFunction(expression.callee);
     if (expression.kind === 'call') {
       const spelling = spell(expression.builtin);
@@ -69,7 +83,8 @@ export function survey(body: readonly Statement[], language: string, spell: Spel
   const seeBody = (statements: readonly Statement[]): void => {
     for (const statement of statements) {
       expressionsOf(statement).forEach(seeExpression);
-      if (statement.kind === 'store') seeArray(statement.array);
+      if (statement.kind === 'store' || statement.kind === 'vector-store') seeArray(statement.array);
+      if (statement.kind === 'vector-store') spellings.add(statement.row.c);
       bodiesOf(statement).forEach(seeBody);
     }
   };

@@ -7,7 +7,7 @@
  * A variable is known by its identity, never by its name: two loops may both be called `oc`, a loop unrolled four times
  * may declare `acc` four times; printers give each a name of its own. Every expression is pure.
  */
-import type { Element, Type } from './types.ts';
+import type { Element, Register, Type } from './types.ts';
 
 export type UnaryOperator = '-' | '~' | '!';
 export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%';
@@ -100,6 +100,15 @@ export interface Call {
   readonly operands: readonly Expression[];
 }
 
+/** Reads as many bytes as `row` says, from the element at `index` on. */
+export interface VectorLoad {
+  readonly kind: 'vector-load';
+  readonly type: Type;
+  readonly row: LoadRow;
+  readonly array: KernelArray;
+  readonly index: Expression;
+}
+
 /** A call of a function written in this language. */
 export interface Invoke {
   readonly kind: 'invoke';
@@ -131,6 +140,7 @@ export type Expression =
   | Compose
   | Component
   | Call
+  | VectorLoad
   | Invoke
   | InvocationId;
 
@@ -160,6 +170,14 @@ export type Statement =
       readonly index: Expression;
       readonly value: Expression;
     }
+  /** Writes as many bytes as `row` says, from the element at `index` on. */
+  | {
+      readonly kind: 'vector-store';
+      readonly row: StoreRow;
+      readonly array: KernelArray;
+      readonly index: Expression;
+      readonly value: Expression;
+    }
   | {
       readonly kind: 'for';
       readonly variable: Variable;
@@ -183,8 +201,27 @@ export type Statement =
   | { readonly kind: 'barrier' }
   | { readonly kind: 'comment'; readonly text: string };
 
+/**
+ * An instruction set that C functions are compiled for one by one, whatever flags the file is compiled with: a file can so hold several, and
+ * choose when it runs.
+ */
+export interface Isa {
+  /** As in `--isa`: lower case. */
+  readonly name: string;
+  /** The preprocessor's condition for a machine that may have it. */
+  readonly guard: string;
+  /** Declares the intrinsics. */
+  readonly header: string;
+  /** What stands in `__attribute__((...))`, if anything must. */
+  readonly attribute?: string;
+  /** Builtins of these features may be used. */
+  readonly features: ReadonlySet<string>;
+}
+
 /** A pure function: reads its parameters and constant tables, touches no buffer, returns a value. */
 export interface KernelFunction {
+  /** Compiled for this instruction set, and always inlined: registers never pass through memory. */
+  readonly isa?: Isa;
   readonly name: string;
   readonly doc: readonly string[];
   readonly parameters: readonly Variable[];
@@ -192,8 +229,8 @@ export interface KernelFunction {
   readonly body: readonly Statement[];
 }
 
-/** What the evaluator computes with: bool is 0 or 1, i64 a bigint, vectors are their lanes. */
-export type Value = number | bigint | readonly number[];
+/** What the evaluator computes with: bool is 0 or 1, i64 a bigint, vectors are their lanes, registers their bytes. */
+export type Value = number | bigint | readonly number[] | Uint8Array;
 
 /** How one language writes a builtin. */
 export interface Spelling {
@@ -202,6 +239,34 @@ export interface Spelling {
   readonly header?: string;
   /** WGSL: the language feature that `requires` must name. C: the instruction set a function must be compiled for. */
   readonly feature?: string;
+  /** C: the definition of `name`, where it is none of the language's or of a header. */
+  readonly definition?: readonly string[];
+}
+
+/** How C writes an access through an address. */
+export interface MemorySpelling extends Spelling {
+  /** What the address is cast to, where the intrinsic does not take `void *`. */
+  readonly pointer?: string;
+}
+
+/** One way to read memory at an address: a row like a builtin's. */
+export interface LoadRow {
+  readonly name: string;
+  readonly result: Type;
+  /** Bytes it reads. */
+  readonly bytes: number;
+  readonly c: MemorySpelling;
+  readonly model: (bytes: Uint8Array) => Value;
+}
+
+/** One way to write a register to memory at an address. */
+export interface StoreRow {
+  readonly name: string;
+  readonly value: Register;
+  /** Bytes it writes. */
+  readonly bytes: number;
+  readonly c: MemorySpelling;
+  readonly model: (value: Uint8Array) => Uint8Array;
 }
 
 /**
@@ -232,6 +297,8 @@ interface KernelHead {
 /** A C function. */
 export interface LoopKernel extends KernelHead {
   readonly flavour: 'loop';
+  /** The instruction set it is compiled for; none is what every machine has. */
+  readonly isa?: Isa;
 }
 
 /** A WGSL compute entry point. */

@@ -5,7 +5,10 @@
  * exist in memory only: loading one widens to i32, storing to one takes an i32 that must already fit. So all integer
  * arithmetic is 32 bits wide (or 64 in C), and no language's promotion rules can ever disagree.
  *
- * A language that lacks a type has no spelling in its column, and its printer refuses. A SIMD register type is one more row.
+ * A language that lacks a type has no spelling in its column, and its printer refuses.
+ *
+ * A SIMD register is a run of bytes: what its lanes are is the business of each intrinsic, as in C. So it has no operators, lies in no array
+ * of its own, and is read from and written to the bytes of any array by rows that take an address.
  */
 import { KernelError } from './kernel-error.ts';
 
@@ -15,8 +18,11 @@ export type Scalar = 'bool' | 'i32' | 'u32' | 'f32' | 'i64';
 /** The types of four values that travel together: WGSL's `vec4<i32>` and so on. C has no spelling for them. */
 export type Vector = 'vec4i' | 'vec4u' | 'vec4f';
 
+/** SIMD registers, C only: 16, 32 and 64 bytes of x86. */
+export type Register = 'm128i' | 'm256i' | 'm512i';
+
 /** What an expression can have as its type. */
-export type Type = Scalar | Vector;
+export type Type = Scalar | Vector | Register;
 
 /** Element types that exist in memory only. */
 export type Narrow = 'i8' | 'u8' | 'i16' | 'u16';
@@ -30,8 +36,8 @@ export type Memory =
 
 /** One row of the table: the facts about a type that printers and evaluator ask for. */
 export interface TypeRow {
-  /** The type of one lane: the type itself for scalars, and what a load yields for narrow elements. */
-  readonly lane: Scalar;
+  /** The type of one lane: the type itself for scalars, and what a load yields for narrow elements. Registers have none. */
+  readonly lane: Scalar | undefined;
   readonly lanes: 1 | 4;
   /** The spelling in C11, undefined where C has no such type. */
   readonly c: string | undefined;
@@ -41,6 +47,8 @@ export interface TypeRow {
   readonly allocate: ((count: number) => Memory) | undefined;
   /** The values a narrow element can hold; undefined for the others. */
   readonly range: readonly [lowest: number, highest: number] | undefined;
+  /** Bytes of a SIMD register; undefined for everything else. */
+  readonly registerBytes?: number;
 }
 
 const scalar = (
@@ -60,6 +68,16 @@ const vector = (lane: Scalar, wgsl: string, allocate: NonNullable<TypeRow['alloc
   range: undefined,
 });
 
+const register = (c: string, registerBytes: number): TypeRow => ({
+  lane: undefined,
+  lanes: 1,
+  c,
+  wgsl: undefined,
+  allocate: undefined,
+  range: undefined,
+  registerBytes,
+});
+
 export const typeRows: Readonly<Record<Type | Element, TypeRow>> = {
   bool: scalar('bool', 'bool', 'bool', undefined),
   i32: scalar('i32', 'int32_t', 'i32', (count) => new Int32Array(count)),
@@ -73,6 +91,9 @@ export const typeRows: Readonly<Record<Type | Element, TypeRow>> = {
   vec4i: vector('i32', 'vec4<i32>', (count) => new Int32Array(count)),
   vec4u: vector('u32', 'vec4<u32>', (count) => new Uint32Array(count)),
   vec4f: vector('f32', 'vec4<f32>', (count) => new Float32Array(count)),
+  m128i: register('__m128i', 16),
+  m256i: register('__m256i', 32),
+  m512i: register('__m512i', 64),
 };
 
 const isNarrow = (element: Element): element is Narrow => typeRows[element].range !== undefined;
@@ -80,10 +101,16 @@ const isNarrow = (element: Element): element is Narrow => typeRows[element].rang
 /** The type an element has once loaded: narrow ones widen to i32, the others stay. */
 export const loadedType = (element: Element): Type => (isNarrow(element) ? 'i32' : element);
 
-/** The type of one lane: `vec4u` has u32 lanes, a scalar is its own lane. */
-export const laneOf = (type: Type): Scalar => typeRows[type].lane;
+/** The type of one lane: `vec4u` has u32 lanes, a scalar is its own lane. Throws for registers, which have no operators. */
+export function laneOf(type: Type): Scalar {
+  const { lane } = typeRows[type];
+  if (lane === undefined) throw new KernelError(`${type} has no operators: call intrinsics`);
+  return lane;
+}
 
 export const isVector = (type: Type): type is Vector => typeRows[type].lanes > 1;
+
+export const isRegister = (type: Type): type is Register => typeRows[type].registerBytes !== undefined;
 
 export const isInteger = (type: Type): boolean => laneOf(type) !== 'f32' && type !== 'bool';
 

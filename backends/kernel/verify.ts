@@ -35,7 +35,8 @@ function verifyExpression(expression: Expression, scope: Scope, context: Context
   if (expression.kind === 'id' && context.place !== 'grid') {
     throw new KernelError(`${context.name}: ${expression.id} exists in grid kernels only`);
   }
-  if (expression.kind === 'load') verifyArrayUse(expression.array, scope, context);
+  if (expression.kind === 'load' || expression.kind === 'vector-load')
+    verifyArrayUse(expression.array, scope, context);
   for (const operand of operandsOf(expression)) verifyExpression(operand, scope, context);
 }
 
@@ -65,6 +66,7 @@ function verifyStatement(statement: Statement, scope: Set<Variable | KernelArray
         complain(`${statement.variable.name} is assigned outside its scope`);
       return;
     case 'store':
+    case 'vector-store':
       verifyArrayUse(statement.array, scope, context);
       return;
     case 'for':

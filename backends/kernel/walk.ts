@@ -17,6 +17,7 @@ export function operandsOf(expression: Expression): readonly Expression[] {
     case 'select':
       return [expression.condition, expression.whenTrue, expression.whenFalse];
     case 'load':
+    case 'vector-load':
       return [expression.index];
     case 'compose':
       return expression.lanes;
@@ -35,6 +36,7 @@ export function expressionsOf(statement: Statement): readonly Expression[] {
     case 'assign':
       return [statement.value];
     case 'store':
+    case 'vector-store':
       return [statement.index, statement.value];
     case 'for':
       return [statement.from, statement.to];
@@ -57,5 +59,7 @@ export function bodiesOf(statement: Statement): readonly (readonly Statement[])[
 /** Every array these statements write. */
 export const storesOf = (body: readonly Statement[]): readonly KernelArray[] =>
   body.flatMap((statement) =>
-    statement.kind === 'store' ? [statement.array] : bodiesOf(statement).flatMap(storesOf),
+    statement.kind === 'store' || statement.kind === 'vector-store'
+      ? [statement.array]
+      : bodiesOf(statement).flatMap(storesOf),
   );

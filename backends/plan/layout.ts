@@ -34,10 +34,10 @@ export function rowPitch(extent: number, bits: number, granule: Granule): number
   return Math.ceil(extent / unit) * unit;
 }
 
-/** The layout of every tensor of this type under a granule. */
-export function storedLayout(type: TensorType, granule: Granule): StoredLayout {
+/** The layout of every tensor of this type under a granule; an element takes `narrowest` bits at least. */
+export function storedLayout(type: TensorType, granule: Granule, narrowest = 1): StoredLayout {
   const { shape } = type;
-  const bits = bitWidth(type.element.storage);
+  const bits = Math.max(narrowest, bitWidth(type.element.storage));
   if (isF32(type)) return { strides: rowMajorStrides(shape), bits, bytes: 4 * elementCount(shape) };
   const inner = innermostAxis(shape.length);
   const strides = new Array<number>(shape.length).fill(1);
@@ -109,9 +109,12 @@ function forEachElement(
 }
 
 /** Writes one element into packed bytes that are zero there. */
-function writer(bytes: Uint8Array, storage: Storage | 'f32'): (offset: number, value: number) => void {
+function writer(
+  bytes: Uint8Array,
+  storage: Storage | 'f32',
+  bits = bitWidth(storage),
+): (offset: number, value: number) => void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const bits = bitWidth(storage);
   if (storage === 'f32') {
     return (offset, value) => {
       view.setFloat32(4 * offset, value, true);
@@ -142,10 +145,9 @@ function writer(bytes: Uint8Array, storage: Storage | 'f32'): (offset: number, v
 }
 
 /** Reads one element out of packed bytes. */
-function reader(bytes: Uint8Array, storage: Storage | 'f32'): (offset: number) => number {
+function reader(bytes: Uint8Array, storage: Storage | 'f32', bits: number): (offset: number) => number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (storage === 'f32') return (offset) => view.getFloat32(4 * offset, true);
-  const bits = bitWidth(storage);
   switch (bits) {
     case 32:
       return (offset) => view.getInt32(4 * offset, true);
@@ -168,7 +170,7 @@ function reader(bytes: Uint8Array, storage: Storage | 'f32'): (offset: number) =
 /** The bytes of a tensor as an artifact stores it. */
 export function packTensor(value: Tensor, layout: StoredLayout): Uint8Array {
   const bytes = new Uint8Array(layout.bytes);
-  const write = writer(bytes, value.type.element.storage);
+  const write = writer(bytes, value.type.element.storage, layout.bits);
   forEachElement(value.type.shape, layout.strides, (index, offset) => {
     write(offset, value.data[index]!);
   });
@@ -181,7 +183,7 @@ export function unpackTensor(bytes: Uint8Array, type: TensorType, layout: Stored
     throw new Error(`${bytes.byteLength} bytes for a tensor stored in ${layout.bytes}`);
   }
   const data = allocate(type.element.storage, elementCount(type.shape));
-  const read = reader(bytes, type.element.storage);
+  const read = reader(bytes, type.element.storage, layout.bits);
   forEachElement(type.shape, layout.strides, (index, offset) => {
     data[index] = read(offset);
   });

@@ -6,5 +6,6 @@
 import type { Builtin } from '../tree.ts';
 import { numberRows } from './number.ts';
 import { packedRows } from './packed.ts';
+import { x86Rows } from './x86.ts';
 
-export const builtinTable: readonly Builtin[] = [...numberRows, ...packedRows];
+export const builtinTable: readonly Builtin[] = [...numberRows, ...packedRows, ...x86Rows];

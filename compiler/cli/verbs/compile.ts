@@ -3,6 +3,7 @@ import { basename, extname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { fail, type Level, levels } from '../../../ir/index.ts';
 import { parsePrintAfter, printIrAfter } from '../../../passes/index.ts';
+import { isaNames, machinesOf } from '../../../backends/c/index.ts';
 import { checkDestination, writeArtifact } from '../../artifact/artifact-files.ts';
 import { resumeFolder } from '../../artifact/resume-files.ts';
 import { compile as compileProgram, type Compilation, type CompileOptions } from '../../compile.ts';
@@ -110,7 +111,11 @@ export function declareCompile(program: Command, host: Host): void {
       'least agreement with float on calibration data (see below); 0 writes whatever comes out',
       percentArgument,
     )
-    .option('--isa <list>', 'instruction sets of C code: auto, scalar; others are not built yet', 'auto')
+    .option(
+      '--isa <list>',
+      `instruction sets of C code, among which it chooses when it runs: auto (all), or some of ${isaNames.join(',')}`,
+      'auto',
+    )
     .addOption(new Option('--level <level>', 'level of the program that qir and onnx write').choices(levels));
   modelOptions(passOptions(command))
     .addHelpText(
@@ -125,7 +130,8 @@ Targets:\n${builtTargets.map(({ name, summary }) => `  ${name.padEnd(5)} ${summa
 }
 
 async function compile(terminal: Terminal, options: Options, path: string): Promise<Outcome> {
-  refuseUnbuilt(options);
+  const isa = options.isa.split(',').map((name) => name.trim());
+  machinesOf(isa);
   targetOf(options.target);
   const out = options.out ?? `${basename(path, extname(path))}-${options.target}`;
   await checkDestination(out);
@@ -148,6 +154,7 @@ async function compile(terminal: Terminal, options: Options, path: string): Prom
   try {
     const compilation = await compileProgram(model.graph, {
       ...compileOptions(options, planned, terminal),
+      isa,
       store: kept,
       ...(preprocess === undefined ? {} : { preprocess }),
       ...(samples === undefined ? {} : { samples }),
@@ -196,6 +203,7 @@ function refuseUnbuilt({ isa }: Options): void {
 }
 
 function compileOptions(options: Options, planned: PlannedBits, terminal: Terminal): CompileOptions {
+      isa,
   const {
     target,
     name,

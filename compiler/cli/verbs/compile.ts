@@ -193,17 +193,7 @@ function runtimeOption(
   return {};
 }
 
-function refuseUnbuilt({ isa }: Options): void {
-  const unknown = isa.split(',').find((name) => name !== 'auto' && name !== 'scalar');
-  if (unknown !== undefined) {
-    fail('cli/not-built', `--isa ${unknown} is not built yet`, {
-      help: 'auto and scalar are; both are portable C11',
-    });
-  }
-}
-
 function compileOptions(options: Options, planned: PlannedBits, terminal: Terminal): CompileOptions {
-      isa,
   const {
     target,
     name,

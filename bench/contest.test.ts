@@ -32,9 +32,9 @@ describe('a contest', () => {
     for (const { facts, rounds } of entries) {
       expect(facts).toEqual({ device: 'none', known: true });
       expect(rounds).toHaveLength(3);
-      // Three runs and three more told that one lasts 5 ms: eight fill a turn of 40, two warm it up.
-      expect(rounds[0]).toEqual([9, 10, 11, 12, 13, 14, 15, 16]);
-      expect(rounds[1]![0]).toBe(19);
+      // Runs of 1, 2, 3 and 4 ms told that one lasts 3 ms: fourteen fill a turn of 40, three warm it up.
+      expect(rounds[0]).toEqual(Array.from({ length: 14 }, (_, i) => 4 + 3 + 1 + i));
+      expect(rounds[1]![0]).toBe(4 + 17 + 3 + 1);
     }
   });
 
@@ -71,6 +71,11 @@ describe('a contest', () => {
       ['dying', expect.stringContaining('out of luck')],
     ]);
     expect(said).toContain('without Absent: it is not installed');
+  });
+
+  it('runs what lasts longer than a turn once a turn, without a run before it', async () => {
+    const { entries } = await holdContest([counting('slow')], { ...options, turnMilliseconds: 0.5 });
+    expect(entries[0]!.rounds).toEqual([[2], [3], [4]]);
   });
 
   it('lets our own mistakes through', async () => {

@@ -43,7 +43,7 @@ export interface ContestResult {
   readonly absent: readonly Absent[];
 }
 
-/** Least and most timed runs in a turn. */
+/** Least timed runs in a turn of what is quick, and most. */
 const fewest = 3;
 const mostRuns = 2000;
 
@@ -88,7 +88,7 @@ export async function holdContest(
       for (const [i, entrant] of [...running].entries()) {
         progress('rounds', round * running.length + i, rounds * running.length);
         try {
-          await entrant.process.times(entrant.warmup);
+          if (entrant.warmup > 0) await entrant.process.times(entrant.warmup);
           entrant.rounds.push(await entrant.process.times(entrant.runs));
         } catch (error) {
           leaves(entrant.contestant, error);
@@ -111,12 +111,13 @@ export async function holdContest(
   };
 }
 
-/** How many runs make a turn, found by running. */
+/** How many runs make a turn, found by running. What lasts longer than a turn by itself has one run and no other before it. */
 async function turnOf(process: LineProcess, milliseconds: number): Promise<Pick<Running, 'runs' | 'warmup'>> {
-  await process.times(fewest);
-  const each = Math.max(1e-3, median(await process.times(fewest)));
+  const [first] = await process.times(1);
+  if (first! > milliseconds) return { runs: 1, warmup: 0 };
+  const each = Math.max(1e-3, median(await process.times(3)));
   const within = (time: number): number => Math.min(mostRuns, Math.ceil(time / each));
-  return { runs: Math.max(fewest, within(milliseconds)), warmup: Math.max(1, within(milliseconds / 5)) };
+  return { runs: Math.max(fewest, within(milliseconds)), warmup: within(milliseconds / 5) };
 }
 
 function bound(command: Command, cpus: string | undefined): Command {

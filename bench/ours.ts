@@ -16,7 +16,7 @@ import type { Isa } from './isa.ts';
 import type { BenchModel } from './models.ts';
 import { layerBits, type Precision } from './precision.ts';
 import { Unavailable } from './unavailable.ts';
-import { benchFolder, digest, frontSources, kept, sourcesDigest } from './workplace.ts';
+import { benchFolder, digest, frontSources, kept, sourcesDigest, typescriptArguments } from './workplace.ts';
 
 /** What the C compiler may use when we are held down: it vectorises loops of its own accord. */
 export const compilerFlags: Readonly<Record<Isa, readonly string[]>> = {
@@ -107,6 +107,26 @@ export function oursInC(model: BenchModel, precision: Precision, threads: number
         ],
       });
       return { program, args: [] };
+    },
+  };
+}
+
+/** The WGSL artifact, run by the runtime that ships with it. */
+export function oursInWgsl(
+  model: BenchModel,
+  precision: Precision,
+  env: Readonly<Record<string, string>>,
+): Contestant {
+  return {
+    name: `ours-${precision}`,
+    title: `qc ${precision.toUpperCase()}`,
+    prepare: async () => {
+      const { folder } = await compiled(model, precision, 'wgsl');
+      return {
+        program: process.execPath,
+        args: [...typescriptArguments, join(benchFolder, 'ours-wgsl-session.ts'), folder],
+        env,
+      };
     },
   };
 }

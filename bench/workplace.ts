@@ -27,7 +27,8 @@ export function digest(...parts: readonly (string | Uint8Array)[]): string {
 }
 
 /** The sources that an integer program depends on. */
-export const frontSources = /^(?:ir|passes|compiler\/onnx|compiler(?=\/[^/]*$))\//;
+export const frontSources =
+  /^(?:ir\/|passes\/|compiler\/onnx\/|compiler\/(?:compile|default-pipeline|float-program|samples)\.ts$)/;
 
 /** What stands for those sources that `which` matches, as they are now: what an older compiler made is not taken for this one's. */
 export async function sourcesDigest(which: RegExp): Promise<string> {

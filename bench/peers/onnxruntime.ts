@@ -3,14 +3,14 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { execFile } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { decodeModel } from '../../compiler/onnx/decode.ts';
 import type { Contestant } from '../contest.ts';
 import type { BenchModel } from '../models.ts';
 import { Unavailable } from '../unavailable.ts';
-import { benchFolder, kept, shown } from '../workplace.ts';
+import { benchFolder, kept } from '../workplace.ts';
+import { requirePackage } from './require-package.ts';
 
 const run = promisify(execFile);
 
@@ -87,13 +87,4 @@ export async function modelFile({ name, path, digest }: BenchModel, form: Form):
     await run(python, [join(benchFolder, 'peers/prepare-onnx.py'), path, ...files], { maxBuffer: 2 ** 26 });
   });
   return join(folder, `${form}.onnx`);
-}
-
-/** Throws `Unavailable` unless `setup` has installed the package. */
-export function requirePackage(name: string): void {
-  try {
-    createRequire(join(benchFolder, 'package.json')).resolve(name);
-  } catch {
-    throw new Unavailable(`${name} is not installed in ${shown(benchFolder)}: bash bench/setup`);
-  }
 }

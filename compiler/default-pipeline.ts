@@ -49,15 +49,15 @@ export function assignBitsStep({ bits, precision, layerBits }: BitsOptions): Pip
 /** The passes that take a program from one level to another. Empty where it is there already, or beyond. */
 export function defaultPipeline(from: Level, to: Level, options: PipelineOptions): Pipeline {
   const method = options.calibrationMethod ?? defaultCalibrationMethod;
+  const gptq = options.round === 'gptq';
   const toQuantized: Pipeline = [
     assignBitsStep(options),
+    ...(gptq ? parsePipeline('equalize-channels') : []),
     { kind: 'pass', name: 'calibrate', options: { method } },
     { kind: 'pass', name: 'insert-quantizers', options: {} },
     // These compare with the float program, whose weights are there until what nothing reads is eliminated. Rounding for the outputs
-    // leaves no statistics to correct, but at 2 bits (measured: docs/accuracy.md).
-    ...parsePipeline(
-      options.round === 'gptq' ? 'round-gptq,correct-statistics{below=4}' : 'correct-statistics',
-    ),
+    // leaves no statistics to correct (measured: docs/accuracy.md).
+    ...parsePipeline(gptq ? 'round-gptq' : 'correct-statistics'),
     ...parsePipeline('eliminate-dead'),
   ];
   const toInteger = parsePipeline('lower-to-integer,bound-accumulators,eliminate-dead');

@@ -55,7 +55,7 @@ describe('correct-statistics', () => {
       const context = netContext(smoothSamples(12));
       const before = await quantizedNet('w4a4', context, rounding);
       const after = await then(before, 'correct-statistics{largest_gain=64}', context);
-      expect(apart(await statistics(before, context))).toBeGreaterThan(5e-3);
+      expect(apart(await statistics(before, context))).toBeGreaterThan(2e-3);
       // One channel is all but constant in float, and constant once rounded: no gain gives it its 0.0004 back.
       expect(apart(await statistics(after, context))).toBeLessThan(5e-4);
     },

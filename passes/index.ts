@@ -9,6 +9,7 @@ import { canonicalize } from './canonicalize.ts';
 import { correctStatistics } from './correct-statistics.ts';
 import { eliminateCommon } from './eliminate-common.ts';
 import { eliminateDead } from './eliminate-dead.ts';
+import { equalizeChannels } from './equalize-channels.ts';
 import { foldBatchnorm } from './fold-batchnorm.ts';
 import { foldConstants } from './fold-constants.ts';
 import { insertQuantizers } from './insert-quantizers.ts';
@@ -24,8 +25,9 @@ export const passes: readonly Pass[] = [
   foldBatchnorm,
   eliminateCommon,
   eliminateDead,
-  calibrate,
   assignBits,
+  equalizeChannels,
+  calibrate,
   insertQuantizers,
   roundGptq,
   correctStatistics,

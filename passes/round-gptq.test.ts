@@ -32,6 +32,32 @@ function sharesLeft(sentences: readonly string[]): Map<string, number> {
   );
 }
 
+/** Sum of squared differences behind the ReLU, of every layer that has one. */
+async function rectifiedErrors(graph: Graph): Promise<Map<string, number>> {
+  const errors = new Map<string, number>();
+  await walkLayers(graph, netContext(smoothSamples(24)), {
+    label: 'looking',
+    samples: 24,
+    compensates: true,
+    settings: {},
+    visit: (layer) => ({
+      readsOutput: true,
+      observe: ({ target, floor, output }) => {
+        if (floor === undefined) return Promise.resolve();
+        let sum = errors.get(layer.node.result.name) ?? 0;
+        target.data.forEach((y: number, i: number) => {
+          const low = floor === 0 ? 0 : floor.data[i]!;
+          sum += (Math.max(y, low) - Math.max(output!.data[i]!, low)) ** 2;
+        });
+        errors.set(layer.node.result.name, sum);
+        return Promise.resolve();
+      },
+      revise: () => Promise.resolve(undefined),
+    }),
+  });
+  return errors;
+}
+
 describe('round-gptq', () => {
   it.each(['w4a8', 'w4a4', 'w2a4'])(
     'lowers the error of every layer, and of the net, in %s',
@@ -49,7 +75,7 @@ describe('round-gptq', () => {
 
   it('gives each layer the mean that puts it, or the sum it goes into, right', async () => {
     const context = netContext(smoothSamples(12));
-    const rounded = await quantizedNet('w4a4', context, ',round-gptq');
+    const rounded = await quantizedNet('w4a4', context, ',round-gptq{rectified=0}');
     const differences: number[] = [];
     await walkLayers(rounded, context, {
       label: 'looking',
@@ -79,7 +105,20 @@ describe('round-gptq', () => {
     expect(Math.max(...differences.map(Math.abs))).toBeLessThan(1e-4);
   });
 
-  it('keeps the grid: integers in the narrow range, scales untouched, only low bits rounded', async () => {
+  it('does better behind a ReLU when it is told what passes', async () => {
+    const context = netContext(smoothSamples(24));
+    const nearest = await quantizedNet('w2a4', context);
+    const errors = await Promise.all(
+      [0, 1].map(async (rectified) =>
+        rectifiedErrors(await then(nearest, `round-gptq{rectified=${rectified}}`, context)),
+      ),
+    );
+    // The first layer reads the same inputs in both, so there it has to show.
+    expect(errors[1]!.get('stem')!).toBeLessThan(errors[0]!.get('stem')!);
+    expect([...errors[0]!.keys()]).toEqual(['stem', 'grouped', 'depthwise', 'last', 'down']);
+  });
+
+  it('keeps the grid: integers in the narrow range, steps no less than a quarter, only low bits rounded', async () => {
     const context = netContext(smoothSamples(8));
     const mixed = await quantizedNet('w8a8', context);
     expect(await then(mixed, 'round-gptq', context)).toBe(mixed);
@@ -87,7 +126,9 @@ describe('round-gptq', () => {
     const rounded = await then(nearest, 'round-gptq', context);
     const before = quantizedLayersOf(nearest, () => undefined);
     for (const [i, layer] of quantizedLayersOf(rounded, () => undefined).entries()) {
-      expect(layer.scales.data).toEqual(before[i]!.scales.data);
+      layer.scales.data.forEach((scale, o) => {
+        expect(scale / before[i]!.scales.data[o]!).toBeGreaterThan(0.2499);
+      });
       expect(Math.max(...layer.weights.tensor.data.map(Math.abs))).toBeLessThanOrEqual(7);
     }
   });

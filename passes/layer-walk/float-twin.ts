@@ -23,6 +23,7 @@ import {
   opOf,
   sameShape,
   type Tensor,
+  usersOf,
 } from '../../ir/index.ts';
 
 /** What a bias is called once it belongs to one layer and has been moved. */
@@ -38,6 +39,8 @@ export interface JoinedProgram {
   readonly twin: ReadonlyMap<string, string>;
   /** Layer -> what it should make to put its sum right; only where the rest of the sum is known before the layer is. */
   readonly goals: ReadonlyMap<string, string>;
+  /** Layer -> below what it does not matter what it makes, since only a ReLU reads it, or reads the sum that its goal puts right. */
+  readonly floors: ReadonlyMap<string, string | 0>;
 }
 
 /** Throws a QcError `float-twin/weights` where the float weights are no longer in the program. */
@@ -49,16 +52,32 @@ export function joinFloatTwin(graph: Graph): JoinedProgram {
   // Every name of the program is taken before twins are named.
   const names = new Set(graph.nodes.map(({ result }) => result.name));
   const goals = new Map<string, string>();
+  const floors = new Map<string, string | 0>();
+  const readers = usersOf(graph);
+  const isRectified = (name: string): boolean => {
+    const [reader, other] = readers.get(name) ?? [];
+    if (reader === undefined || other !== undefined || graph.outputs.includes(name)) return false;
+    return opOf(reader.op).traits.clamp?.(reader.attributes)[0] === 0;
+  };
   for (const node of graph.nodes) {
     builder.addNode(node);
     twin.set(node.result.name, twinOf(node, graph, builder, twin, names));
+    if (opOf(node.op).traits.layer === true && isRectified(node.result.name)) {
+      floors.set(node.result.name, 0);
+    }
     if (node.op !== 'add') continue;
     for (const [layer, shortcut] of summands(node, graph)) {
       const goal = builder.add('sub', [twin.get(node.result.name)!, shortcut], {}, { name: `${layer}.goal` });
       goals.set(layer, goal);
+      if (isRectified(node.result.name)) {
+        floors.set(
+          layer,
+          builder.add('sub', [goal, twin.get(node.result.name)!], {}, { name: `${layer}.floor` }),
+        );
+      }
     }
   }
-  return { graph: builder.finish(graph.outputs), twin, goals };
+  return { graph: builder.finish(graph.outputs), twin, goals, floors };
 }
 
 /** A layer that only this sum reads, with the other summand, if that one is computed before the layer. */

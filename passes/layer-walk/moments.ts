@@ -6,10 +6,12 @@
  *
  * About the mean, because a bias is free: it takes up whatever constant the weights leave. Memory is one square matrix per group.
  */
+import { storageRange } from '../../ir/index.ts';
 import { matrix, type Matrix, rowsOf } from '../linear-algebra/matrix.ts';
 import type { Products } from '../linear-algebra/products.ts';
 import { chosenPositions, patchesOf } from './patches.ts';
 import type { QuantizedLayer } from './quantized-layer.ts';
+import { RectifiedTargets } from './rectified-targets.ts';
 import type { LayerSample } from './walk-layers.ts';
 
 /** Columns multiplied at once. */
@@ -18,22 +20,26 @@ const columnsAtOnce = 1024;
 /** Rows of one block of the symmetric product, of which only those on and below the diagonal are computed. */
 const symmetricBlock = 1152;
 
-export interface GroupMoments {
-  /** Lower triangle only. */
-  readonly inputs: Matrix;
-  /** [outputs of the group, inputs of the group]. */
-  readonly targets: Matrix;
+/** What the outputs should be, as least squares needs it. */
+export interface Targets {
+  /** Per group, [outputs of the group, inputs of the group]. */
+  readonly groups: readonly Matrix[];
+  /** Of each output channel. */
+  readonly means: Float64Array;
 }
 
 export interface Moments {
   readonly count: number;
-  readonly groups: readonly GroupMoments[];
+  /** Per group; lower triangle only. */
+  readonly inputs: readonly Matrix[];
   /** Of each row of the columns, over all groups. */
   readonly inputMeans: Float64Array;
-  /** Of each output channel. */
-  readonly targetMeans: Float64Array;
-  /** Mean squared distance from the mean, of each output channel. */
-  readonly targetVariances: Float64Array;
+  readonly targets: Targets;
+  /**
+   * Where a ReLU follows: the targets to lower the error behind it with, for the real weights, [outputs, inputs of a group], and the bias
+   * at hand.
+   */
+  readonly rectified?: (weights: Matrix, bias: Float64Array) => Promise<Targets>;
 }
 
 /** Columns that a layer of `rows` inputs is looked at on, in all: some for each unknown, and enough for a small layer. */
@@ -48,10 +54,11 @@ export class MomentsOfLayer {
   readonly #perSample: number;
   readonly #columns: Matrix;
   readonly #outputs: Matrix;
-  readonly #groups: GroupMoments[];
+  readonly #floors: Float32Array;
+  readonly #inputs: Matrix[];
+  readonly #targets: SummedTargets;
   readonly #inputSums: Float64Array;
-  readonly #targetSums: Float64Array;
-  readonly #targetSquares: Float64Array;
+  #rectified: RectifiedTargets | undefined;
   #filled = 0;
   #count = 0;
 
@@ -66,16 +73,13 @@ export class MomentsOfLayer {
     const atOnce = Math.min(columnsAtOnce, this.#perSample * samples);
     this.#columns = matrix(rows, atOnce);
     this.#outputs = matrix(outputs, atOnce);
-    this.#groups = Array.from({ length: layer.groups }, () => ({
-      inputs: matrix(taps, taps),
-      targets: matrix(outputs / layer.groups, taps),
-    }));
+    this.#floors = new Float32Array(outputs * atOnce);
+    this.#inputs = Array.from({ length: layer.groups }, () => matrix(taps, taps));
+    this.#targets = new SummedTargets(outputs, taps, layer.groups, products);
     this.#inputSums = new Float64Array(rows);
-    this.#targetSums = new Float64Array(outputs);
-    this.#targetSquares = new Float64Array(outputs);
   }
 
-  async add({ input, target, index }: LayerSample): Promise<void> {
+  async add({ input, target, floor, index }: LayerSample): Promise<void> {
     const { positions, write } = this.#patches;
     const step = this.#layer.input.type.element.scale as number;
     const outputs = this.#outputs.rows;
@@ -83,15 +87,21 @@ export class MomentsOfLayer {
     const plane = this.#layer.node.result.type.shape
       .slice(2)
       .reduce((product, extent) => product * extent, 1);
+    if (floor !== undefined) {
+      const { storage, zeroPoint } = this.#layer.input.type.element;
+      const [least, most] = storageRange(storage);
+      const narrow = least - zeroPoint >= -128 && most - zeroPoint <= 127;
+      this.#rectified ??= new RectifiedTargets(narrow, this.#products);
+    }
     for (const position of chosenPositions(positions, this.#perSample, index)) {
       const at = this.#filled;
       write(input.data, position, this.#columns, at);
       const from = Math.floor(position / plane) * outputs * plane + (position % plane);
       for (let o = 0; o < outputs; o++) {
-        const y = target.data[from + o * plane]! / step;
-        this.#outputs.data[o * this.#outputs.columns + at] = y;
-        this.#targetSums[o]! += y;
-        this.#targetSquares[o]! += y * y;
+        const to = o * this.#outputs.columns + at;
+        const source = from + o * plane;
+        this.#outputs.data[to] = target.data[source]! / step;
+        if (floor !== undefined) this.#floors[to] = (floor === 0 ? 0 : floor.data[source]!) / step;
       }
       this.#filled += 1;
       this.#count += 1;
@@ -106,16 +116,16 @@ export class MomentsOfLayer {
         for (let row = 0; row < rows; row++) data.fill(0, row * columns + this.#filled, (row + 1) * columns);
       }
     }
+    this.#rectified?.keep({
+      inputs: this.#columns,
+      targets: this.#outputs,
+      floors: this.#floors,
+      filled: this.#filled,
+    });
     this.#filled = 0;
-    const { rows, columns, data } = this.#columns;
-    for (let row = 0; row < rows; row++) {
-      let sum = 0;
-      for (let i = row * columns; i < (row + 1) * columns; i++) sum += data[i]!;
-      this.#inputSums[row]! += sum;
-    }
-    for (const [g, { inputs, targets }] of this.#groups.entries()) {
+    addRowSums(this.#inputSums, this.#columns);
+    for (const [g, inputs] of this.#inputs.entries()) {
       const x = rowsOf(this.#columns, g * inputs.rows, (g + 1) * inputs.rows);
-      const y = rowsOf(this.#outputs, g * targets.rows, (g + 1) * targets.rows);
       for (let top = 0; top < x.rows; top += symmetricBlock) {
         const lower = rowsOf(x, top, Math.min(x.rows, top + symmetricBlock));
         for (let left = 0; left <= top; left += symmetricBlock) {
@@ -123,8 +133,8 @@ export class MomentsOfLayer {
           addBlock(inputs, top, left, await this.#products.timesTransposed(lower, upper));
         }
       }
-      addBlock(targets, 0, 0, await this.#products.timesTransposed(y, x));
     }
+    await this.#targets.add(this.#columns, this.#outputs);
   }
 
   /** Ends the stream. The matrices are handed over: they belong to the caller. */
@@ -132,20 +142,69 @@ export class MomentsOfLayer {
     if (this.#filled > 0) await this.#flush();
     const n = this.#count;
     const inputMeans = this.#inputSums.map((sum) => sum / n);
-    const targetMeans = this.#targetSums.map((sum) => sum / n);
-    for (const [g, { inputs, targets }] of this.#groups.entries()) {
+    for (const [g, inputs] of this.#inputs.entries()) {
       const x = inputMeans.subarray(g * inputs.rows, (g + 1) * inputs.rows);
-      const y = targetMeans.subarray(g * targets.rows, (g + 1) * targets.rows);
       aboutMean(inputs, x, x, n);
-      aboutMean(targets, y, x, n);
     }
+    const rectified = this.#rectified;
+    const taps = this.#inputs[0]!.rows;
     return {
       count: n,
-      groups: this.#groups,
+      inputs: this.#inputs,
       inputMeans,
-      targetMeans,
-      targetVariances: this.#targetSquares.map((square, o) => Math.max(0, square / n - targetMeans[o]! ** 2)),
+      targets: this.#targets.finish(inputMeans, n),
+      ...(rectified === undefined
+        ? {}
+        : {
+            rectified: async (weights, bias) => {
+              const groups = this.#inputs.length;
+              const sum = new SummedTargets(weights.rows, taps, groups, this.#products);
+              await rectified.forEach(weights, bias, groups, (x, y) => sum.add(x, y));
+              return sum.finish(inputMeans, n);
+            },
+          }),
     };
+  }
+}
+
+/** sum (y - mean y)(x - mean x)^T of each group, streamed. */
+class SummedTargets {
+  readonly #groups: Matrix[];
+  readonly #sums: Float64Array;
+  readonly #products: Products;
+
+  constructor(outputs: number, taps: number, groups: number, products: Products) {
+    this.#groups = Array.from({ length: groups }, () => matrix(outputs / groups, taps));
+    this.#sums = new Float64Array(outputs);
+    this.#products = products;
+  }
+
+  /** Inputs [rows, count] and outputs [outputs, count]. */
+  async add(inputs: Matrix, outputs: Matrix): Promise<void> {
+    addRowSums(this.#sums, outputs);
+    for (const [g, { rows, columns }] of this.#groups.entries()) {
+      const x = rowsOf(inputs, g * columns, (g + 1) * columns);
+      const y = rowsOf(outputs, g * rows, (g + 1) * rows);
+      addBlock(this.#groups[g]!, 0, 0, await this.#products.timesTransposed(y, x));
+    }
+  }
+
+  finish(inputMeans: Float64Array, count: number): Targets {
+    const means = this.#sums.map((sum) => sum / count);
+    for (const [g, group] of this.#groups.entries()) {
+      const { rows, columns } = group;
+      const [y, x] = [means.subarray(g * rows), inputMeans.subarray(g * columns)];
+      aboutMean(group, y, x, count);
+    }
+    return { groups: this.#groups, means };
+  }
+}
+
+function addRowSums(sums: Float64Array, { rows, columns, data }: Matrix): void {
+  for (let row = 0; row < rows; row++) {
+    let sum = 0;
+    for (let i = row * columns; i < (row + 1) * columns; i++) sum += data[i]!;
+    sums[row]! += sum;
   }
 }
 

@@ -32,6 +32,8 @@ export interface LayerSample {
   readonly input: Tensor;
   /** What the float layer makes of the float input, f32, bias included. */
   readonly target: Tensor;
+  /** Below this it does not matter what the layer makes, for a ReLU follows: one for each value of the target, or 0 for all. */
+  readonly floor?: Tensor | 0;
   /** What the quantized layer makes, f32; absent unless the visit asked for it. */
   readonly output?: Tensor;
   readonly index: number;
@@ -76,7 +78,7 @@ export async function walkLayers(graph: Graph, context: PassContext, options: Wa
     context.explain(`%${node.result.name} keeps its weights: ${reason}`);
   });
   const separated = separateBiases(graph, layers);
-  const { graph: joined, twin, goals } = joinFloatTwin(separated.graph);
+  const { graph: joined, twin, goals, floors } = joinFloatTwin(separated.graph);
   const types = typesOf(joined);
   const constants = new Map(joined.constants);
   const sampleCount = Math.min(options.samples, samples.count);
@@ -130,8 +132,15 @@ export async function walkLayers(graph: Graph, context: PassContext, options: Wa
     // The target is kept rather than made again, unless it is much larger than what it is made from.
     const source = joined.nodes[order.get(target)!]!.operands[0]!;
     if (size(target) <= 2 * size(source)) done.add(target);
+    const floor = options.compensates ? floors.get(name) : undefined;
     const cut = cutAfter(joined, done);
-    const wanted = new Set([...cut, layer.input.name, goal, ...(visit.readsOutput ? [name] : [])]);
+    const wanted = new Set([
+      ...cut,
+      layer.input.name,
+      goal,
+      ...(typeof floor === 'string' ? [floor] : []),
+      ...(visit.readsOutput ? [name] : []),
+    ]);
     const current: Graph = { ...joined, constants };
     const computed = [...wanted].filter((value) => !available.has(value));
     const slice = sliceOf(current, available, computed);
@@ -145,6 +154,7 @@ export async function walkLayers(graph: Graph, context: PassContext, options: Wa
           await visit.observe({
             input: at(layer.input.name),
             target: at(goal),
+            ...(floor === undefined ? {} : { floor: floor === 0 ? 0 : at(floor) }),
             ...(visit.readsOutput ? { output: at(name) } : {}),
             index,
           });

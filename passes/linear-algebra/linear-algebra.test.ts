@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { noise } from '../../fixtures/passes/noise.ts';
 import { interpreterExecutor } from '../interpreter-executor.ts';
 import { blockSize, factorize, solveLower } from './cholesky.ts';
+import { descend } from './coordinate-descent.ts';
 import { matrix, type Matrix } from './matrix.ts';
 import { roundToPlanes, squaredNorms } from './nearest-plane.ts';
 import { productsOn } from './products.ts';
@@ -168,6 +169,99 @@ describe('roundToPlanes', () => {
     const z = times(w, transposed(lower(l)));
     const { integers } = await roundToPlanes(l, z, Float32Array.of(1), 7, products);
     expect(integers[0]! + integers[1]!).toBe(1);
+  });
+});
+
+describe('descend', () => {
+  const limit = 3;
+  /** (s q - w) H (s q - w)^T of each row. */
+  function errorsOf(h: Matrix, w: Matrix, integers: ArrayLike<number>, scales: Float32Array): number[] {
+    const d = matrix(
+      w.rows,
+      w.columns,
+      w.data.map((value, i) => integers[i]! * scales[Math.floor(i / w.columns)]! - value),
+    );
+    const images = times(d, h);
+    return Array.from(scales, (_, row) => {
+      let sum = 0;
+      for (let i = row * w.columns; i < (row + 1) * w.columns; i++) sum += d.data[i]! * images.data[i]!;
+      return sum;
+    });
+  }
+
+  it.each([1, 2, 17, 70])('ends where no single move and no other step is better, n = %i', async (n) => {
+    const products = productsOn(interpreterExecutor);
+    const h = positive(n, 8);
+    const w = random(3, n, 9);
+    const c = times(w, h);
+    const scales = Float32Array.of(0.2, 0.35, 0.5);
+    const nearest = Int8Array.from(w.data, (value, i) =>
+      Math.max(-limit, Math.min(limit, Math.round(value / scales[Math.floor(i / n)]!))),
+    );
+    const rows = {
+      integers: nearest.slice(),
+      scales: scales.slice(),
+      leastScales: new Float32Array(3),
+      limit,
+    };
+    await descend(h, c, rows, products);
+    const found = errorsOf(h, w, rows.integers, rows.scales);
+    errorsOf(h, w, nearest, scales).forEach((before, row) => {
+      expect(found[row]).toBeLessThanOrEqual(before * (1 + 1e-6));
+    });
+    expect(Math.max(...rows.integers.map(Math.abs))).toBeLessThanOrEqual(limit);
+    const slack = 1e-3 * (1 + Math.max(...found));
+    for (let i = 0; i < rows.integers.length; i++) {
+      for (const move of [-1, 1]) {
+        const moved = rows.integers.slice();
+        moved[i]! += move;
+        if (Math.abs(moved[i]!) > limit) continue;
+        const row = Math.floor(i / n);
+        expect(errorsOf(h, w, moved, rows.scales)[row]!).toBeGreaterThan(found[row]! - slack);
+      }
+    }
+    for (const factor of [0.99, 1.01]) {
+      const others = errorsOf(
+        h,
+        w,
+        rows.integers,
+        rows.scales.map((scale) => scale * factor),
+      );
+      others.forEach((error, row) => expect(error).toBeGreaterThan(found[row]! - slack));
+    }
+    await products.close();
+  });
+
+  it('finds the move that nearest planes cannot take back', async () => {
+    const products = productsOn(interpreterExecutor);
+    // Rounded alone, both weights go up; together they overshoot, and one has to come down again.
+    const h = matrix(2, 2, Float32Array.of(1, 0.95, 0.95, 1));
+    const c = times(matrix(1, 2, Float32Array.of(0.55, 0.55)), h);
+    const rows = {
+      integers: Int8Array.of(1, 1),
+      scales: Float32Array.of(1),
+      leastScales: Float32Array.of(1),
+      limit: 1,
+    };
+    await descend(h, c, rows, products);
+    expect(rows.integers[0]! + rows.integers[1]!).toBe(1);
+    await products.close();
+  });
+
+  it('leaves a row of zeros its step, and takes no step below the least', async () => {
+    const products = productsOn(interpreterExecutor);
+    const h = positive(4, 10);
+    const rows = {
+      integers: Int8Array.of(0, 0, 0, 0, 3, 0, 0, 0),
+      scales: Float32Array.of(0.5, 0.5),
+      leastScales: Float32Array.of(0.1, 0.4),
+      limit: 3,
+    };
+    const w = matrix(2, 4, Float32Array.of(0, 0, 0, 0, 0.6, 0, 0, 0));
+    await descend(h, times(w, h), rows, products);
+    expect(rows.scales[0]).toBe(0.5);
+    expect(rows.scales[1]).toBeGreaterThanOrEqual(Math.fround(0.4));
+    await products.close();
   });
 });
 

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -56,10 +56,17 @@ async function frontAt(...parts: string[]): Promise<Front> {
   return JSON.parse(await readFile(at(...parts), 'utf8')) as Front;
 }
 
+/** The one journal in a folder; a rejection where there is none yet. */
+async function journalIn(place: string): Promise<string> {
+  const found = (await readdir(at(place))).filter((name) => name.endsWith('.search'));
+  if (found.length !== 1) throw new Error(`${found.length} journals in ${place}`);
+  return at(place, found[0]!, 'measured.jsonl');
+}
+
 /** Starts a search as a process and sends it a signal once its journal has so many lines. */
 async function interrupted(
   args: readonly string[],
-  journal: string,
+  place: string,
   lines: number,
   signal: 'SIGINT' | 'SIGKILL',
 ): Promise<{ readonly status: number | null; readonly out: string }> {
@@ -74,7 +81,8 @@ async function interrupted(
     });
   });
   const watch = setInterval(() => {
-    void readFile(journal, 'utf8')
+    void journalIn(place)
+      .then(async (journal) => readFile(journal, 'utf8'))
       .catch(() => '')
       .then((text) => {
         if (text.split('\n').length <= lines || child.killed) return;
@@ -96,8 +104,7 @@ describe('a search that is stopped', () => {
 
   it('by Ctrl-C writes what is known, says so, and goes on to the same end', async () => {
     await mkdir(at('stopped'));
-    const journal = at('stopped', 'front.search', 'measured.jsonl');
-    const { status, out } = await interrupted(searching('stopped/front.json'), journal, 6, 'SIGINT');
+    const { status, out } = await interrupted(searching('stopped/front.json'), 'stopped', 6, 'SIGINT');
     expect(status).toBe(130);
     expect(JSON.parse(out)).toMatchObject({ complete: false, points: expect.any(Array) });
     const front = await frontAt('stopped', 'front.json');
@@ -112,11 +119,10 @@ describe('a search that is stopped', () => {
 
   it('by force loses the line it was writing at most', async () => {
     await mkdir(at('killed'));
-    const journal = at('killed', 'front.search', 'measured.jsonl');
-    const { status } = await interrupted(searching('killed/front.json'), journal, 8, 'SIGKILL');
+    const { status } = await interrupted(searching('killed/front.json'), 'killed', 8, 'SIGKILL');
     expect(status).toBe(null);
     // As a write that was cut off would leave it.
-    await appendFile(journal, '{"of":"whole w8a');
+    await appendFile(await journalIn('killed'), '{"of":"whole w8a');
     if (existsSync(at('killed', 'front.json')))
       expect(await frontAt('killed', 'front.json')).toMatchObject({ format: 'qc-front/1' });
     expect(await qc(...searching('killed/front.json'))).toMatchObject({ status: 0 });
@@ -126,24 +132,24 @@ describe('a search that is stopped', () => {
   it('leaves no drafts', async () => {
     for (const place of ['whole', 'stopped']) {
       const names = await readdir(at(place));
-      expect(names.sort()).toEqual(['front.csv', 'front.html', 'front.json', 'front.search']);
+      const journal = expect.stringMatching(/^net-[0-9a-f]{8}\.search$/);
+      expect(names.sort()).toEqual(['front.csv', 'front.html', 'front.json', journal]);
     }
   });
 
-  it('does not mistake the journal of another search for its own', async () => {
-    const { status, err } = await qc(...searching('whole/front.json', '--choices', 'w8a8,w4a4'));
+  it('starts anew for other choices, and leaves what others found', async () => {
+    const before = await journalIn('whole');
+    const { status, err } = await qc(...searching('whole/other.json', '--choices', 'w8a8,w4a4'));
     expect({ status, err }).toMatchObject({ status: 0 });
     expect(err).not.toMatch(/measurements are taken from/);
-    expect((await frontAt('whole', 'front.json')).choices).toEqual(['w8a8', 'w4a4']);
+    expect((await frontAt('whole', 'other.json')).choices).toEqual(['w8a8', 'w4a4']);
+    expect(existsSync(before)).toBe(true);
   });
 
-  it('never takes the place of a folder that no search wrote', async () => {
-    await mkdir(at('mine.search'));
-    await writeFile(at('mine.search', 'work.txt'), 'mine');
-    const { status, err } = await qc(...searching('mine.json'));
-    expect(status).toBe(2);
-    expect(err).toContain('error[search/occupied]');
-    expect(await readFile(at('mine.search', 'work.txt'), 'utf8')).toBe('mine');
+  it('serves other cost models from what it measured', async () => {
+    const { status, err } = await qc(...searching('stopped/memory.json', '--cost-model', 'memory_cost'));
+    expect({ status, err }).toMatchObject({ status: 0 });
+    expect(err).toMatch(/measurements are taken from/);
   });
 });
 

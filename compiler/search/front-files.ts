@@ -10,14 +10,14 @@ export interface FrontPaths {
   readonly csv: string;
   readonly html: string;
   readonly profile: string;
-  /** What the search found out so far, for the next one. */
-  readonly journal: string;
-  /** What rounding did so far, until the journal holds the rounded program. */
+  /** What rounding did so far, until a journal holds the rounded program. */
   readonly rounding: string;
+  /** What the search of a key found out so far: fronts of one model beside one another share it, whatever their cost models. */
+  readonly journal: (key: string) => string;
 }
 
 /** Fails with `search/out` for a name that does not end in `.json`. */
-export function frontPaths(out: string): FrontPaths {
+export function frontPaths(out: string, model: string): FrontPaths {
   if (extname(out).toLowerCase() !== '.json') {
     fail('search/out', `the front is written to ${JSON.stringify(out)}, which does not end in .json`, {
       help: 'say -o front.json; .csv and .html go beside it',
@@ -29,8 +29,8 @@ export function frontPaths(out: string): FrontPaths {
     csv: `${stem}.csv`,
     html: `${stem}.html`,
     profile: `${stem}.profile.json`,
-    journal: `${stem}.search`,
-    rounding: `${stem}.rounding`,
+    rounding: join(dirname(out), `${model}.rounding`),
+    journal: (key) => join(dirname(out), `${model}-${key.slice(0, 8)}.search`),
   };
 }
 

@@ -60,7 +60,7 @@ td a { color: var(--front); font-weight: 600; text-decoration: none; } td a:hove
 tr.baseline td a { color: var(--mark); } tr.dominated { color: var(--muted); } tr.dominated td a { color: var(--muted); }
 a:focus-visible, summary:focus-visible { outline: 2px solid var(--front); outline-offset: 2px; border-radius: 3px; }
 .heat { position: relative; } .heat span { position: relative; } .heat::before { content: ''; position: absolute; inset: 3px 4px; border-radius: 5px; background: var(--bits-2); opacity: var(--share); }
-@media (max-width: 640px) { body { padding: 24px 14px 60px; } th.bits, td.bits { min-width: 140px; } }
+@media (max-width: 640px) { body { padding: 24px 14px 60px; } figure .wide svg { min-width: 640px; } th.bits, td.bits { min-width: 140px; } }
 @media print { .card { display: block; break-inside: avoid; margin-bottom: 12px; } .scripted .card { display: block; } }
 `;
 
@@ -114,7 +114,7 @@ ${front.complete ? '' : '<p class="note">The search was stopped before it was do
 </header>
 <main>
 <figure>
-${frontPicture(front, { linked: true })}
+<div class="wide">${frontPicture(front, { linked: true })}</div>
 <ul class="legend">
 <li><span class="key round"></span>the front</li>
 <li><span class="key tilted"></span>programs people know</li>

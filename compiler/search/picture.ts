@@ -63,9 +63,10 @@ export function frontPicture(front: Front, { linked }: { readonly linked: boolea
     ...axes(front, frame),
     predictedLine(front, frame),
     ...stairs(points, frame),
-    ...dominated.map((point) => spot(point, frame, linked, beatenMark(point, frame))),
-    ...points.map((point) => spot(point, frame, linked, dot(point, frame))),
+    // In the order in which a keyboard reaches them.
+    ...points.map((point) => spot(point, linked, dot(point, frame))),
     ...baselineMarks(front, frame, linked),
+    ...dominated.map((point) => spot(point, linked, beatenMark(point, frame))),
     '</svg>',
   ].join('\n');
 }
@@ -150,12 +151,12 @@ function baselineMarks({ baselines }: Front, frame: Frame, linked: boolean): str
     // Near the right edge the name goes to the other side.
     const left = px > width - margin.right - 110;
     const mark = `<circle class="hit of-baseline" cx="${x}" cy="${y}" r="13"/><path class="diamond" d="M${x},${at(py - 8)} L${at(px + 8)},${y} L${x},${at(py + 8)} L${at(px - 8)},${y} Z"/><text class="name halo" x="${at(left ? px - 13 : px + 13)}" y="${at(py - 9)}" text-anchor="${left ? 'end' : 'start'}">${escaped(baseline.id)}</text>`;
-    return spot(baseline, frame, linked, mark);
+    return spot(baseline, linked, mark);
   });
 }
 
 /** A point with its words: a browser's own tip for a pointer, a label for who listens. */
-function spot(point: FrontPoint | Baseline, _frame: Frame, linked: boolean, mark: string): string {
+function spot(point: FrontPoint | Baseline, linked: boolean, mark: string): string {
   const words = escaped(pointWords(point));
   if (!linked) return `<g class="spot"><title>${words}</title>${mark}</g>`;
   const id = escaped(point.id);

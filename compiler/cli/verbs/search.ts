@@ -146,7 +146,8 @@ Ctrl-C writes what is known by then and ends with exit status 130; the same comm
 async function search(terminal: Terminal, options: Options, path: string): Promise<Outcome> {
   const model = costModel(options);
   const choices = choicesOf(options.choices);
-  const paths = frontPaths(options.out);
+  const name = basename(path, extname(path));
+  const paths = frontPaths(options.out, name);
   const loaded = await loadModel(path, loadOptions(options));
   if (loaded.kind === 'artifact') {
     fail('cli/model-kind', `${JSON.stringify(path)} is compiled already: its bits are chosen`, {
@@ -170,7 +171,7 @@ async function search(terminal: Terminal, options: Options, path: string): Promi
   try {
     const share = options.measure / wanted.samples;
     const { front, complete } = await searchFront(graph, {
-      name: basename(path, extname(path)),
+      name,
       samples,
       measured: Math.max(1, Math.round(share * samples.count)),
       ...(preprocess === undefined ? {} : { preprocess: preprocess.name }),
@@ -181,9 +182,9 @@ async function search(terminal: Terminal, options: Options, path: string): Promi
       points: options.points,
       executor: quickExecutor(terminal.report),
       journal: async (key) => {
-        const journal = await openJournal(paths.journal, key);
-        if (journal.restored > 0)
-          terminal.say(`${journal.restored} measurements are taken from ${paths.journal}`);
+        const folder = paths.journal(key);
+        const journal = await openJournal(folder, key);
+        if (journal.restored > 0) terminal.say(`${journal.restored} measurements are taken from ${folder}`);
         return journal;
       },
       // What is only a note about rounding would come once for every width.

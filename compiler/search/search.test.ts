@@ -4,8 +4,8 @@
  */
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { resnet } from '../../fixtures/models/resnet.ts';
-import type { Graph } from '../../ir/index.ts';
-import { createPassRegistry, runPipeline, type Samples } from '../../passes/index.ts';
+import { type Graph, verify } from '../../ir/index.ts';
+import { createContext, createPassRegistry, runPipeline, type Samples } from '../../passes/index.ts';
 import { layersOf } from '../../passes/layers.ts';
 import { formatPrecision, parsePrecision } from '../../passes/selector/index.ts';
 import { presetPreprocess } from '../data/preprocess.ts';
@@ -20,6 +20,7 @@ import { tiedLayers } from './groups.ts';
 import { holdOut } from './held-out.ts';
 import { type Journal, memoryJournal } from './journal.ts';
 import { logitsOn, measureAlone } from './measure.ts';
+import { roundVariants } from './rounding.ts';
 import { floatModel, search, type SearchOptions } from './search.ts';
 import { addVariants, assemble, uniform, type VariantProgram } from './variants.ts';
 
@@ -79,17 +80,8 @@ describe('variants', () => {
     const pipeline = steps.slice(
       steps.findIndex((step) => step.kind === 'pass' && step.name === 'assign-bits') + 1,
     );
-    const context = {
-      executor,
-      samples,
-      report: () => undefined,
-      explain: () => undefined,
-      progress: () => undefined,
-    };
-    program = {
-      ...variants,
-      graph: await runPipeline(variants.graph, pipeline, createPassRegistry(), context),
-    };
+    const context = createContext({ executor, samples });
+    program = { ...variants, graph: await roundVariants(variants, pipeline, context) };
   });
 
   it('hold the base as the pipeline makes it', async () => {
@@ -107,9 +99,32 @@ describe('variants', () => {
         ),
       ],
       createPassRegistry(),
-      { executor, samples, report: () => undefined, explain: () => undefined, progress: () => undefined },
+      createContext({ executor, samples }),
     );
     expect(own).toEqual(divergenceOf(reference, await logitsOn(compiled, measuring)));
+  });
+
+  it('are a program, and no variant knows of those of other widths', async () => {
+    expect(verify(program.graph, 'quantized')).toEqual([]);
+    const steps = defaultPipeline('float', 'quantized', { round: 'gptq' });
+    const pipeline = steps.slice(
+      steps.findIndex((step) => step.kind === 'pass' && step.name === 'assign-bits') + 1,
+    );
+    const context = createContext({ executor, samples });
+    const [all, few] = await Promise.all(
+      [choices, choices.slice(0, 3)].map(async (some) => {
+        const variants = addVariants(float, some, 0);
+        return { ...variants, graph: await roundVariants(variants, pipeline, context) };
+      }),
+    );
+    expect(verify(all!.graph, 'quantized')).toEqual([]);
+    const measuring = { executor, samples, tick: () => undefined };
+    for (const choice of [0, 2]) {
+      const logits = await Promise.all(
+        [all!, few!].map(async (of) => logitsOn(assemble(of, uniform(of, choice)), measuring)),
+      );
+      expect(logits[0]!.map(({ data }) => [...data])).toEqual(logits[1]!.map(({ data }) => [...data]));
+    }
   });
 
   it('change a program in the layers named and nowhere else', () => {

@@ -13,12 +13,10 @@
  */
 import { fail, type Graph, type Tensor } from '../../ir/index.ts';
 import {
-  createPassRegistry,
   type Executor,
   levelOf,
   type PassContext,
   type Pipeline,
-  runPipeline,
   type Samples,
   sha256,
   type WorkStore,
@@ -45,6 +43,7 @@ import type { Journal } from './journal.ts';
 import { type KnapsackFront, paretoFront } from './knapsack.ts';
 import { type LayerGroup, logitsOn, measureAlone, type MeasureOptions } from './measure.ts';
 import { widest, worthwhile } from './prune.ts';
+import { roundVariants } from './rounding.ts';
 import { spread } from './spread.ts';
 import { addVariants, assemble, type Assignment, uniform, type VariantProgram } from './variants.ts';
 
@@ -215,7 +214,7 @@ class SearchRun {
     const journal = await options.journal(key);
     let graph = await journal.program();
     if (graph === undefined) {
-      const rounded = await runPipeline(variants.graph, pipeline, createPassRegistry(), {
+      const rounded = await roundVariants(variants, pipeline, {
         executor: options.executor,
         samples: split.rounding,
         ...(options.store === undefined ? {} : { store: options.store }),

@@ -4,29 +4,63 @@
  * calibrated once together, then, width by width, quantized and rounded beside the base. The results are put back into one program.
  */
 import { type Graph, isQuantized, type Node, type TensorType } from '../../ir/index.ts';
-import { createPassRegistry, type PassContext, type Pipeline, runPipeline } from '../../passes/index.ts';
-import type { VariantProgram } from './variants.ts';
+import { annotate } from '../../passes/calibrate.ts';
+import {
+  createPassRegistry,
+  layersOf,
+  type PassContext,
+  type Pipeline,
+  printPipeline,
+  runPipeline,
+} from '../../passes/index.ts';
+import type { Precision } from '../../passes/selector/index.ts';
+import { addVariants, type VariantProgram } from './variants.ts';
 
-/** `pipeline` leads from noted bits to rounded weights. The base stays as it was rounded beside the widest of the other widths. */
-export async function roundVariants(
-  program: VariantProgram,
+/**
+ * The float program as the pipeline shapes it for narrow activations, before anything is calibrated: variants are made of that, so that all
+ * of a layer's have the same weights, whatever channels were evened out between it and the next.
+ */
+async function shaped(
+  float: Graph,
+  choices: readonly Precision[],
   pipeline: Pipeline,
   context: PassContext,
 ): Promise<Graph> {
+  const steps = pipeline.slice(0, position(pipeline, 'calibrate'));
+  if (steps.length === 0) return float;
+  const narrowest = Math.min(...choices.map(({ activationBits }) => activationBits));
+  const notes = new Map(layersOf(float).map(({ value }) => [value, { activation_bits: narrowest }]));
+  return runPipeline(annotate(float, notes), steps, createPassRegistry(), context);
+}
+
+/** Every layer at every choice, rounded. `pipeline` leads from noted bits to rounded weights. */
+export async function roundVariants(
+  float: Graph,
+  choices: readonly Precision[],
+  base: number,
+  pipeline: Pipeline,
+  context: PassContext,
+): Promise<VariantProgram> {
   const registry = createPassRegistry();
-  const split = pipeline.findIndex((step) => step.kind === 'pass' && step.name === 'insert-quantizers');
-  const calibrated = await runPipeline(program.graph, pipeline.slice(0, split), registry, context);
+  const program = addVariants(await shaped(float, choices, pipeline, context), choices, base);
+  const [start, split] = [position(pipeline, 'calibrate'), position(pipeline, 'insert-quantizers')];
+  const calibrated = await runPipeline(program.graph, pipeline.slice(start, split), registry, context);
   let merged: Graph | undefined;
   for (const width of widthsOf(program)) {
-    const graph = await runPipeline(
-      withVariants(calibrated, program, width),
-      pipeline.slice(split),
-      registry,
-      context,
-    );
+    const alike = withVariants(calibrated, program, width);
+    const graph = await runPipeline(alike, pipeline.slice(split), registry, context);
     merged = merged === undefined ? graph : joined(merged, graph, width);
   }
-  return merged ?? (await runPipeline(calibrated, pipeline.slice(split), registry, context));
+  return {
+    ...program,
+    graph: merged ?? (await runPipeline(calibrated, pipeline.slice(split), registry, context)),
+  };
+}
+
+function position(pipeline: Pipeline, pass: string): number {
+  const found = pipeline.findIndex((step) => step.kind === 'pass' && step.name === pass);
+  if (found < 0) throw new Error(`there is no ${pass} in ${printPipeline(pipeline)}`);
+  return found;
 }
 
 /** Widths of the weights of variants, widest first. */

@@ -21,11 +21,12 @@ import { holdOut } from './held-out.ts';
 import { type Journal, memoryJournal } from './journal.ts';
 import { logitsOn, measureAlone } from './measure.ts';
 import { roundVariants } from './rounding.ts';
-import { floatModel, search, type SearchOptions } from './search.ts';
-import { addVariants, assemble, uniform, type VariantProgram } from './variants.ts';
+import { floatModel, roundingPipeline, search, type SearchOptions } from './search.ts';
+import { assemble, uniform, type VariantProgram } from './variants.ts';
 
 const executor = quickExecutor(() => undefined);
 const choices = ['w8a8', 'w4a8', 'w4a4', 'w2a4'].map(parsePrecision);
+const context = () => createContext({ executor, samples });
 let given: Graph;
 let float: Graph;
 let samples: Samples;
@@ -75,13 +76,7 @@ function stoppingJournal(kept: Journal, after: number, stop: () => void): Journa
 describe('variants', () => {
   let program: VariantProgram;
   beforeAll(async () => {
-    const variants = addVariants(float, choices, 0);
-    const steps = defaultPipeline('float', 'quantized', { round: 'nearest' });
-    const pipeline = steps.slice(
-      steps.findIndex((step) => step.kind === 'pass' && step.name === 'assign-bits') + 1,
-    );
-    const context = createContext({ executor, samples });
-    program = { ...variants, graph: await roundVariants(variants, pipeline, context) };
+    program = await roundVariants(float, choices, 0, roundingPipeline('nearest'), context());
   });
 
   it('hold the base as the pipeline makes it', async () => {
@@ -99,31 +94,39 @@ describe('variants', () => {
         ),
       ],
       createPassRegistry(),
-      createContext({ executor, samples }),
+      context(),
     );
     expect(own).toEqual(divergenceOf(reference, await logitsOn(compiled, measuring)));
   });
 
   it('are a program, and no variant knows of those of other widths', async () => {
     expect(verify(program.graph, 'quantized')).toEqual([]);
-    const steps = defaultPipeline('float', 'quantized', { round: 'gptq' });
-    const pipeline = steps.slice(
-      steps.findIndex((step) => step.kind === 'pass' && step.name === 'assign-bits') + 1,
-    );
-    const context = createContext({ executor, samples });
-    const [all, few] = await Promise.all(
-      [choices, choices.slice(0, 3)].map(async (some) => {
-        const variants = addVariants(float, some, 0);
-        return { ...variants, graph: await roundVariants(variants, pipeline, context) };
-      }),
-    );
-    expect(verify(all!.graph, 'quantized')).toEqual([]);
+    const pipeline = roundingPipeline('gptq');
+    const all = await roundVariants(float, choices, 0, pipeline, context());
+    const few = await roundVariants(float, choices.slice(0, 3), 0, pipeline, context());
+    expect(verify(all.graph, 'quantized')).toEqual([]);
     const measuring = { executor, samples, tick: () => undefined };
     for (const choice of [0, 2]) {
       const logits = await Promise.all(
-        [all!, few!].map(async (of) => logitsOn(assemble(of, uniform(of, choice)), measuring)),
+        [all, few].map(async (of) => logitsOn(assemble(of, uniform(of, choice)), measuring)),
       );
       expect(logits[0]!.map(({ data }) => [...data])).toEqual(logits[1]!.map(({ data }) => [...data]));
+    }
+  });
+
+  it.each(['nearest', 'gptq'] as const)('lose what compiling loses, about: %s', async (round) => {
+    const all = await roundVariants(float, choices, 0, roundingPipeline(round), context());
+    const measuring = { executor, samples, tick: () => undefined };
+    const reference = await logitsOn(float, measuring);
+    for (const choice of [1, 2]) {
+      const precision = formatPrecision(choices[choice]!);
+      const pipeline = defaultPipeline('float', 'quantized', { round, precision });
+      const compiled = await runPipeline(given, pipeline, createPassRegistry(), context());
+      const theirs = divergenceOf(reference, await logitsOn(compiled, measuring));
+      const ours = divergenceOf(reference, await logitsOn(assemble(all, uniform(all, choice)), measuring));
+      // Variants are rounded behind the base, a compiled program behind itself.
+      expect(ours.kl).toBeLessThan(5 * theirs.kl);
+      expect(ours.kl).toBeGreaterThan(theirs.kl / 5);
     }
   });
 

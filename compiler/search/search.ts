@@ -201,7 +201,7 @@ class SearchRun {
     options: SearchOptions,
   ): Promise<SearchRun> {
     const { choices, round, calibrationMethod = defaultCalibrationMethod } = options;
-    const variants = addVariants(float, choices, widest(choices));
+    const base = widest(choices);
     const pipeline = roundingPipeline(round, calibrationMethod);
     const identity = [
       model.digest,
@@ -212,23 +212,24 @@ class SearchRun {
     ];
     const key = await sha256(JSON.stringify(identity));
     const journal = await options.journal(key);
-    let graph = await journal.program();
-    if (graph === undefined) {
-      const rounded = await roundVariants(variants, pipeline, {
-        executor: options.executor,
-        samples: split.rounding,
-        ...(options.store === undefined ? {} : { store: options.store }),
-        report: options.report,
-        explain: () => undefined,
-        progress: (label, done, total) => {
-          stopIfAsked(options.signal);
-          options.progress(label, done, total);
-        },
-      });
-      await journal.keepProgram(rounded);
-      graph = rounded;
+    const kept = await journal.program();
+    if (kept !== undefined) {
+      const program = { ...addVariants(float, choices, base), graph: kept };
+      return new SearchRun(program, float, model, costs, split, options, journal);
     }
-    return new SearchRun({ ...variants, graph }, float, model, costs, split, options, journal);
+    const program = await roundVariants(float, choices, base, pipeline, {
+      executor: options.executor,
+      samples: split.rounding,
+      ...(options.store === undefined ? {} : { store: options.store }),
+      report: options.report,
+      explain: () => undefined,
+      progress: (label, done, total) => {
+        stopIfAsked(options.signal);
+        options.progress(label, done, total);
+      },
+    });
+    await journal.keepProgram(program.graph);
+    return new SearchRun(program, float, model, costs, split, options, journal);
   }
 
   async measure(): Promise<void> {
@@ -546,7 +547,10 @@ class SearchRun {
 }
 
 /** The compiler's own passes between noted bits and rounded weights. */
-function roundingPipeline(round: Rounding, calibrationMethod: string): Pipeline {
+export function roundingPipeline(
+  round: Rounding,
+  calibrationMethod: string = defaultCalibrationMethod,
+): Pipeline {
   const steps = defaultPipeline('float', 'quantized', { round, calibrationMethod });
   const bits = steps.findIndex((step) => step.kind === 'pass' && step.name === 'assign-bits');
   return steps.slice(bits + 1);

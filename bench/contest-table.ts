@@ -1,12 +1,12 @@
 /** The outcome of a contest as a table: for a terminal, for a page, and as data. */
 import type { ContestResult } from './contest.ts';
-import { ratioOf, type Summary, summaryOf } from './statistics.ts';
+import { type Ratio, ratioOf, type Summary, summaryOf } from './statistics.ts';
 
 export interface ContestRow extends Summary {
   readonly name: string;
   readonly title: string;
   /** Time as a multiple of the reference's, by the name of the reference. */
-  readonly ratios: Readonly<Record<string, number>>;
+  readonly ratios: Readonly<Record<string, Ratio>>;
   readonly facts: Readonly<Record<string, unknown>>;
 }
 
@@ -22,7 +22,7 @@ export function contestRows({ entries }: ContestResult, references: readonly str
   }));
 }
 
-/** Cells of the table: head first. A ratio below 1 means less time than the reference. */
+/** Cells of the table: head first. A ratio, of medians and of least times, below 1 means less time than the reference. */
 export function contestCells(rows: readonly ContestRow[]): { head: string[]; body: string[][] } {
   const references = Object.keys(rows[0]?.ratios ?? {});
   const titles = references.map((name) => rows.find((row) => row.name === name)?.title ?? name);
@@ -32,7 +32,7 @@ export function contestCells(rows: readonly ContestRow[]): { head: string[]; bod
       row.title,
       milliseconds(row.min_ms),
       milliseconds(row.median_ms),
-      ...references.map((name) => row.ratios[name]!.toFixed(2)),
+      ...references.map((name) => ratioText(row.ratios[name]!)),
     ]),
   };
 }
@@ -40,4 +40,8 @@ export function contestCells(rows: readonly ContestRow[]): { head: string[]; bod
 /** Three digits that matter, at least. */
 export function milliseconds(value: number): string {
   return value < 1 ? value.toFixed(4) : value < 100 ? value.toFixed(2) : value.toFixed(0);
+}
+
+function ratioText({ median, least }: Ratio): string {
+  return `${median.toFixed(2)} / ${least.toFixed(2)}`;
 }

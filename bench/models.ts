@@ -74,7 +74,7 @@ export async function findModel(asked: string): Promise<BenchModel> {
 async function withNetwork(name: string, title: string, path: string): Promise<BenchModel> {
   const content = digest(await readFile(path));
   const networkPath = await kept(
-    `network-${digest(content, await sourcesDigest(frontSources))}.json`,
+    `network-${digest(content, sourcesDigest(frontSources))}.json`,
     async (draft) => {
       const network = await networkOf(await programOf(await loadModel(path)));
       await writeFile(draft, JSON.stringify(network));

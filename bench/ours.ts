@@ -33,7 +33,7 @@ export async function compiled(
   target: 'c' | 'wgsl',
   isa: Isa = 'auto',
 ): Promise<Artifact> {
-  const front = digest(await sourcesDigest(frontSources), content);
+  const front = digest(sourcesDigest(frontSources), content);
   const program = await kept(`${name}-${precision}-${front}`, async (draft) =>
     compile(
       path,
@@ -41,7 +41,7 @@ export async function compiled(
       ...['--calib', await drawnInputs(network.input.shape)],
     ),
   );
-  const whole = digest(await sourcesDigest(/^(?:ir|passes|backends|compiler|runtime)\//), content);
+  const whole = digest(sourcesDigest(/./), content);
   const folder = await kept(`${name}-${precision}-${target}-${isa}-${whole}`, async (draft) =>
     compile(
       join(program, 'model.qir'),

@@ -7,7 +7,7 @@ export function textTable(
   body: readonly (readonly string[])[],
   { colours }: Pick<Terminal, 'colours'>,
 ): string {
-  const numeric = (i: number): boolean => body.every((row) => /^[\d.]* ?%?$/.test(row[i]!));
+  const numeric = (i: number): boolean => body.every((row) => /^[\d./ ]* ?%?$/.test(row[i]!));
   const columns = head.map((title, i) => ({
     title,
     cell: (row: readonly string[]) => row[i]!,

@@ -28,13 +28,18 @@ export function digest(...parts: readonly (string | Uint8Array)[]): string {
 
 /** The sources that an integer program depends on. */
 export const frontSources =
-  /^(?:ir\/|passes\/|compiler\/onnx\/|compiler\/(?:compile|default-pipeline|float-program|samples)\.ts$)/;
+  /^(?:ir\/|passes\/|compiler\/onnx\/|compiler\/(?:default-pipeline|float-program|samples)\.ts$)/;
 
-/** What stands for those sources that `which` matches, as they are now: what an older compiler made is not taken for this one's. */
-export async function sourcesDigest(which: RegExp): Promise<string> {
-  const sources = projectFiles().filter((file) => which.test(file) && /(?<!\.test)\.ts$/.test(file));
-  const contents = await Promise.all(sources.map(async (file) => readFile(join(projectRoot, file))));
-  return digest(...sources, ...contents);
+/** The compiler's sources as this process loaded them: read at its start, since they may be edited while it runs. */
+const sources: readonly (readonly [file: string, content: Uint8Array])[] = await Promise.all(
+  projectFiles()
+    .filter((file) => /^(?:ir|passes|backends|compiler|runtime)\/.*(?<!\.test)\.ts$/.test(file))
+    .map(async (file) => [file, await readFile(join(projectRoot, file))] as const),
+);
+
+/** What stands for those sources of the compiler that `which` matches: what an older one made is not taken for this one's. */
+export function sourcesDigest(which: RegExp): string {
+  return digest(...sources.filter(([file]) => which.test(file)).flat());
 }
 
 /**

@@ -3,7 +3,7 @@
  * the program (statistics are corrected only where there is something to correct), so variants of different widths are rounded apart:
  * calibrated once together, then, width by width, quantized and rounded beside the base. The results are put back into one program.
  */
-import { type Graph, isQuantized, type Node, type TensorType } from '../../ir/index.ts';
+import { type Graph, isQuantized, type Node, opOf, type TensorType, usersOf } from '../../ir/index.ts';
 import { annotate } from '../../passes/calibrate.ts';
 import {
   createPassRegistry,
@@ -48,7 +48,10 @@ export async function roundVariants(
   let merged: Graph | undefined;
   for (const width of widthsOf(program)) {
     const alike = withVariants(calibrated, program, width);
-    const graph = await runPipeline(alike, pipeline.slice(split), registry, context);
+    const quantized = await runPipeline(alike, pipeline.slice(split, split + 1), registry, context);
+    const read = withReaders(quantized, program);
+    const rounded = await runPipeline(read, pipeline.slice(split + 1), registry, context);
+    const graph = withoutReaders(rounded, quantized);
     merged = merged === undefined ? graph : joined(merged, graph, width);
   }
   return {
@@ -80,6 +83,63 @@ function withVariants(graph: Graph, { values, choices, base }: VariantProgram, w
     ...graph,
     nodes: graph.nodes.filter(({ result }) => !others.has(result.name)),
     outputs: graph.outputs.filter((name) => !others.has(name)),
+  };
+}
+
+/**
+ * The program with, behind every variant, what stands behind its layer: the sum that it is added to and the ReLU. How a layer is rounded depends on
+ * what becomes of its result, and nothing reads a variant's.
+ */
+function withReaders(graph: Graph, { values, base }: VariantProgram): Graph {
+  const users = usersOf(graph);
+  const made = new Set(graph.nodes.map(({ result }) => result.name));
+  /** Node -> its copies for the variants of the layer in front of it. */
+  const copies = new Map<string, Node[]>();
+  const ends = new Map<string, string>();
+  for (const names of values) {
+    const layer = names[base]!;
+    const variants = names.filter((name) => name !== layer && made.has(name));
+    for (const variant of variants) {
+      let [from, to] = [layer, variant];
+      for (let next = onlyReader(from, users); next !== undefined; next = onlyReader(from, users)) {
+        const { name } = next.result;
+        const operands = next.operands.map((operand) => (operand === from ? to : operand));
+        const result = { ...next.result, name: freeName(`${variant}.read`, made) };
+        copies.set(name, [...(copies.get(name) ?? []), { ...next, operands, result }]);
+        made.add(result.name);
+        [from, to] = [name, result.name];
+        if (opOf(next.op).traits.clamp !== undefined) break;
+      }
+      if (to !== variant) ends.set(variant, to);
+    }
+  }
+  return {
+    ...graph,
+    nodes: graph.nodes.flatMap((node) => [node, ...(copies.get(node.result.name) ?? [])]),
+    outputs: graph.outputs.map((name) => ends.get(name) ?? name),
+  };
+}
+
+/** The one node that reads a value, if it is a sum or a clamp that goes on in the accumulator. */
+function onlyReader(name: string, users: ReadonlyMap<string, readonly Node[]>): Node | undefined {
+  const [reader, ...others] = users.get(name) ?? [];
+  if (reader === undefined || others.length > 0) return undefined;
+  return reader.op === 'add' || opOf(reader.op).traits.clamp !== undefined ? reader : undefined;
+}
+
+function freeName(base: string, taken: ReadonlySet<string>): string {
+  let name = base;
+  while (taken.has(name)) name += '.read';
+  return name;
+}
+
+/** The rounded program with the nodes and outputs that it had before readers were added. */
+function withoutReaders(rounded: Graph, before: Graph): Graph {
+  const known = new Set(before.nodes.map(({ result }) => result.name));
+  return {
+    ...rounded,
+    nodes: rounded.nodes.filter(({ result }) => known.has(result.name)),
+    outputs: before.outputs,
   };
 }
 

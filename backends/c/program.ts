@@ -85,7 +85,11 @@ export function planProgram(
     graph,
     types,
     readsPanels: (layer) =>
-      machines.some((machine) => machine !== undefined && select(layer, machine) !== undefined),
+      machines.some(
+        (machine) =>
+          machine !== undefined &&
+          (['vector', 'rows'] as const).some((ending) => select(layer, machine, ending) !== undefined),
+      ),
   };
   const names = new Names();
   for (const name of taken) names.claim(name);

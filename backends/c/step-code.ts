@@ -65,9 +65,9 @@ function vectorKernel(
   const { anchor } = step;
   if (anchor?.op !== 'conv2d' && anchor?.op !== 'dense') return undefined;
   const own = layerOf(writer, anchor);
-  const kernel = select(own, machine);
-  if (kernel === undefined) return undefined;
   const inRegisters = vectorEpilogue(writer, step, machine, own);
+  const kernel = select(own, machine, typeof inRegisters === 'string' ? 'rows' : 'vector');
+  if (kernel === undefined) return undefined;
   if (typeof inRegisters !== 'string') {
     kernel.emit(writer, own, { kind: 'vector', epilogue: inRegisters });
     return kernel;

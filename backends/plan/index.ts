@@ -3,3 +3,4 @@ export * from './layout.ts';
 export * from './memory.ts';
 export * from './schedule.ts';
 export * from './step.ts';
+export * from './winograd.ts';

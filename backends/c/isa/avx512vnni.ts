@@ -1,6 +1,7 @@
 /** AVX-512 with VNNI: 16 lanes, 32 registers, `vpdpbusd`. Intel from Cascade Lake on, AMD from Zen 4 on. */
 import { call, type KernelArray, loadVector, type Isa, type Operand, x86 } from '../../kernel/index.ts';
 import type { VectorMachine } from './machine.ts';
+import { byteLanes } from './x86-bytes.ts';
 
 const features: readonly x86.X86Feature[] = ['avx2', 'avx512', 'avx512vnni'];
 
@@ -52,6 +53,7 @@ export const avx512vnni: VectorMachine = {
       call(wide64.highUnsigned, value, multiplier),
     ),
   storeWeights: wide64.store,
+  bytes: [wide64, x86.wide32, x86.wide16].map(byteLanes),
   unpackNibbles: (array, index) => {
     // A byte holds weights 2j and 2j+1: spread to 16 bits, move the upper one up, extend both signs.
     const pairs = call(x86.widenU8To16x32, loadVector(x86.load32, array, index));

@@ -12,6 +12,18 @@ import type {
   StoreRow,
 } from '../../kernel/index.ts';
 
+/** A register as unsigned bytes that wrap. */
+export interface ByteLanes {
+  readonly size: number;
+  readonly load: LoadRow;
+  readonly store: StoreRow;
+  readonly add: (a: Expression, b: Expression) => Expression;
+  readonly subtract: (a: Expression, b: Expression) => Expression;
+  readonly larger: (a: Expression, b: Expression) => Expression;
+  /** The same byte in every lane. */
+  readonly splat: (byte: number) => Expression;
+}
+
 export interface VectorMachine {
   readonly isa: Isa;
   /** One sentence, for `--help` and the docs. */
@@ -71,6 +83,8 @@ export interface VectorMachine {
     addend: Expression,
   ) => Expression;
   readonly storeWeights: StoreRow;
+  /** Registers of bytes, the widest first: at least one of 16. */
+  readonly bytes: readonly ByteLanes[];
   /** 4-bit weights: two registers' worth of nibbles (`8 * lanes` bytes of weights in half of them) as signed bytes. */
   readonly unpackNibbles: (array: KernelArray, index: Operand) => Expression;
 }

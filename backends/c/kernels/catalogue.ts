@@ -8,16 +8,18 @@ import type { Layer } from '../layer.ts';
 import type { StepWriter } from '../step-writer.ts';
 import { directConvolution, directCycles, type Ending, type Tile, tileFits } from './direct.ts';
 import { panelOutputs } from './panels.ts';
+import { winogradConvolution, winogradCycles, winogradRefuses } from './winograd.ts';
 
 export interface KernelRow {
   readonly name: string;
   readonly summary: string;
   readonly machine: VectorMachine;
   readonly weightBits: number;
+  readonly algorithm: 'direct' | 'winograd2x2';
   /** Pixels and outputs of a tile. */
   readonly tile: { readonly pixels: number; readonly outputs: number };
-  /** Why the kernel cannot do this layer; undefined when it can. */
-  readonly refuses: (layer: Layer) => string | undefined;
+  /** Why the kernel cannot do this layer with such an ending; undefined when it can. */
+  readonly refuses: (layer: Layer, ending: Ending['kind']) => string | undefined;
   /** Estimated cycles: among the kernels that can, the one with the fewest does it. */
   readonly cycles: (layer: Layer) => number;
   readonly emit: (writer: StepWriter, layer: Layer, ending: Ending) => void;
@@ -44,6 +46,7 @@ const directRow = (machine: VectorMachine, tile: Tile, weightBits: 8 | 4): Kerne
     summary: `register tile of ${tile.pixels} pixels and ${outputs} outputs${weightBits === 8 ? '' : ', weights unpacked once a layer'}`,
     machine,
     weightBits,
+    algorithm: 'direct',
     tile: { pixels: tile.pixels, outputs },
     refuses: (layer) => {
       const perGroup = layer.outputs / layer.groups;
@@ -60,19 +63,48 @@ const directRow = (machine: VectorMachine, tile: Tile, weightBits: 8 | 4): Kerne
   };
 };
 
+const winogradRow = (machine: VectorMachine, tile: Tile): KernelRow => {
+  const outputs = tile.registers * machine.lanes;
+  return {
+    name: `u4_i4w_conv2d_winograd2x2_${tile.pixels}x${outputs}__${machine.isa.name}`,
+    summary: `3x3 on transformed 4x4 patches, 2.25 times fewer products: register tile of ${tile.pixels} patches and ${outputs} outputs`,
+    machine,
+    weightBits: 4,
+    algorithm: 'winograd2x2',
+    tile: { pixels: tile.pixels, outputs },
+    refuses: (layer, ending) =>
+      ending === 'rows'
+        ? 'elementwise work that is not done in registers'
+        : winogradRefuses(layer, machine, tile),
+    cycles: (layer) => winogradCycles(layer, machine, tile),
+    emit: (writer, layer, ending) => {
+      if (ending.kind !== 'vector') throw new Error('a layer that winograd refuses');
+      winogradConvolution(writer, layer, machine, tile, ending.epilogue);
+    },
+  };
+};
+
 export const catalogue: readonly KernelRow[] = machines.flatMap((machine) =>
-  tilesOf(machine).flatMap((tile) => [directRow(machine, tile, 8), directRow(machine, tile, 4)]),
+  tilesOf(machine).flatMap((tile) => [
+    directRow(machine, tile, 8),
+    directRow(machine, tile, 4),
+    ...(tile.pixels > 1 ? [winogradRow(machine, tile)] : []),
+  ]),
 );
 
 /** Chooses the kernel for a layer on a machine; undefined where none takes it. */
-export type SelectKernel = (layer: Layer, machine: VectorMachine) => KernelRow | undefined;
+export type SelectKernel = (
+  layer: Layer,
+  machine: VectorMachine,
+  ending: Ending['kind'],
+) => KernelRow | undefined;
 
-export function selectKernel(layer: Layer, machine: VectorMachine): KernelRow | undefined {
+export const selectKernel: SelectKernel = (layer, machine, ending) => {
   let best: { readonly row: KernelRow; readonly cycles: number } | undefined;
   for (const row of catalogue) {
-    if (row.machine !== machine || row.refuses(layer) !== undefined) continue;
+    if (row.machine !== machine || row.refuses(layer, ending) !== undefined) continue;
     const cycles = row.cycles(layer);
     if (best === undefined || cycles < best.cycles) best = { row, cycles };
   }
   return best?.row;
-}
+};

@@ -87,6 +87,7 @@ class Planner {
   readonly #machine: VectorMachine;
   readonly #ranges = new Map<string, Range>();
   #tables = 0;
+  #operands = 0;
 
   constructor(writer: StepWriter, step: Step, machine: VectorMachine) {
     this.#writer = writer;
@@ -163,11 +164,17 @@ class Planner {
     if (storage === 'f32' || (element !== 'i8' && element !== 'u8')) return `${name} is ${storage}`;
     const [low, high] = storageRange(storage);
     const channels = this.#ranges.values().next().value!.lowest.length;
-    const array = this.#writer.input(name, 'operand');
+    const array = this.#writer.input(name, this.#label());
     return {
       range: { lowest: Array<number>(channels).fill(low), highest: Array<number>(channels).fill(high) },
       read: (_, at) => this.#machine.widenBytes(array, at),
     };
+  }
+
+  /** As the scalar epilogue calls them: no two alike. */
+  #label(): string {
+    this.#operands += 1;
+    return this.#operands === 1 ? 'operand' : `operand_${this.#operands}`;
   }
 
   #sum(

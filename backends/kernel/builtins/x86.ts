@@ -2,7 +2,7 @@
  * Intrinsics of x86, one row each: how C spells it, and a model on the register's bytes. A register has no lane type of its own, so a row's
  * model says which lanes it sees: 32 signed words, 16-bit halves, bytes.
  *
- * Rows come in two widths, 64 bytes (AVX-512) and 32 (AVX2), from one description. Where the two differ in name only, nothing is said twice.
+ * Rows come in three widths, 64 bytes (AVX-512), 32 and 16 (AVX2), from one description. Where the two differ in name only, nothing is said twice.
  */
 import type { Builtin, LoadRow, Spelling, StoreRow } from '../tree.ts';
 import { type Register, typeRows } from '../types.ts';
@@ -79,10 +79,10 @@ export interface WideRows {
   readonly packHalves: Builtin;
 }
 
-function wideRows(bytes: 64 | 32): WideRows {
+function wideRows(bytes: 64 | 32 | 16): WideRows {
   const register = registerOf(bytes);
   const bits = String(bytes * 8);
-  const prefix = bytes === 64 ? '_mm512' : '_mm256';
+  const prefix = bytes === 64 ? '_mm512' : bytes === 32 ? '_mm256' : '_mm';
   const feature: X86Feature = bytes === 64 ? 'avx512' : 'avx2';
   const spelling = (name: string): Spelling => ({ name: `${prefix}_${name}`, feature });
   const row = (
@@ -109,7 +109,7 @@ function wideRows(bytes: 64 | 32): WideRows {
       return build(register, type, (i) => lane(x[i]!, by));
     });
   const si = `si${bits}`;
-  const pointer = bytes === 64 ? {} : { pointer: '__m256i' };
+  const pointer = bytes === 64 ? {} : { pointer: typeRows[register].c! };
   return {
     register,
     load: {
@@ -233,6 +233,7 @@ const accumulator = (
 
 export const wide64 = wideRows(64);
 export const wide32 = wideRows(32);
+export const wide16 = wideRows(16);
 
 /** sum + u8 * i8, four products a lane. */
 export const dot64 = accumulator('dot_m512', '_mm512_dpbusd_epi32', 64, 'avx512vnni', quads);
@@ -409,6 +410,7 @@ const builtinsOf = ({ load: _load, store: _store, register: _register, ...rows }
 export const x86Rows: readonly Builtin[] = [
   ...builtinsOf(wide64),
   ...builtinsOf(wide32),
+  ...builtinsOf(wide16),
   dot64,
   dotAvx32,
   dotWords64,

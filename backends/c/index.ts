@@ -2,7 +2,7 @@
 export { c, type CManifest } from './emit.ts';
 export { publicNames, type PublicNames } from './public-names.ts';
 export { machinesOf } from './emit.ts';
-export { isaNames } from './isa/table.ts';
+export { isaNames, machines } from './isa/table.ts';
 export { catalogue, type KernelRow } from './kernels/catalogue.ts';
 export { type CProgram, planProgram, type Variant } from './program.ts';
 export { layoutOf, type StepCode } from './step-writer.ts';

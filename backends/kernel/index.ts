@@ -4,7 +4,9 @@
 export * from './builder.ts';
 export * from './builtins/number.ts';
 export * from './builtins/packed.ts';
+export * as neon from './builtins/neon.ts';
 export { builtinTable } from './builtins/table.ts';
+export * as wasm from './builtins/wasm.ts';
 export * as x86 from './builtins/x86.ts';
 export * from './expression.ts';
 export { KernelError } from './kernel-error.ts';

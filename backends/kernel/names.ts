@@ -53,8 +53,12 @@ const reserved: ReadonlySet<string> = new Set([
 /** Longest identifier C11 guarantees to tell apart within a file. */
 const longest = 63;
 
+/** Rows that travel with their definition are named after their instruction set. */
+const definedRows = /^(neon|simd)_/;
+
 /** A name that starts with an underscore is the implementation's: no identifier can meet it. */
-export const isReserved = (name: string): boolean => reserved.has(name) || name.startsWith('_');
+export const isReserved = (name: string): boolean =>
+  reserved.has(name) || name.startsWith('_') || definedRows.test(name);
 
 const isIdentifier = (name: string): boolean =>
   /^[A-Za-z][A-Za-z0-9_]*$/.test(name) && name.length <= longest && !name.includes('__') && !isReserved(name);

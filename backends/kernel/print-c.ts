@@ -60,6 +60,27 @@ const alwaysInline: readonly string[] = [
 /** What a function of an instruction set is marked with, so that no compiler flag is needed for it. */
 const targetMacro = (isa: Isa): string => `TARGET_${isa.name.toUpperCase()}`;
 
+const targetDefinition = (isa: Isa, attribute: string | undefined): string =>
+  `#define ${targetMacro(isa)}${attribute === undefined ? '' : ` __attribute__((${attribute}))`}`;
+
+const targetLines = (isa: Isa): readonly string[] => {
+  const cases = [
+    { condition: isa.implied, attribute: undefined },
+    { condition: isa.clangAttribute && 'defined(__clang__)', attribute: isa.clangAttribute },
+  ].filter(({ condition }) => condition !== undefined);
+  const last = targetDefinition(isa, isa.attribute);
+  if (cases.length === 0) return [last];
+  return [
+    ...cases.flatMap(({ condition, attribute }, i) => [
+      `#${i === 0 ? 'if' : 'elif'} ${condition!}`,
+      targetDefinition(isa, attribute),
+    ]),
+    '#else',
+    last,
+    '#endif',
+  ];
+};
+
 const isaLines = (isa: Isa): readonly string[] => [
   `#if ${isa.guard}`,
   `#include <${isa.header}>`,
@@ -68,7 +89,8 @@ const isaLines = (isa: Isa): readonly string[] => [
   '#pragma GCC diagnostic ignored "-Wuninitialized"',
   '#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"',
   '#endif',
-  `#define ${targetMacro(isa)}${isa.attribute === undefined ? '' : ` __attribute__((${isa.attribute}))`}`,
+  ...targetLines(isa),
+  ...(isa.preamble ?? []),
   '#endif',
 ];
 

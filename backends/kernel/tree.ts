@@ -214,6 +214,11 @@ export interface Isa {
   readonly header: string;
   /** What stands in `__attribute__((...))`, if anything must. */
   readonly attribute?: string;
+  /** The same for clang, where it spells that otherwise, and the condition under which the whole file is compiled so and needs neither. */
+  readonly clangAttribute?: string;
+  readonly implied?: string;
+  /** What the machine's probe needs, behind the guard. */
+  readonly preamble?: readonly string[];
   /** Builtins of these features may be used. */
   readonly features: ReadonlySet<string>;
 }

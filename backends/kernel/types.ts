@@ -18,8 +18,8 @@ export type Scalar = 'bool' | 'i32' | 'u32' | 'f32' | 'i64';
 /** The types of four values that travel together: WGSL's `vec4<i32>` and so on. C has no spelling for them. */
 export type Vector = 'vec4i' | 'vec4u' | 'vec4f';
 
-/** SIMD registers, C only: 16, 32 and 64 bytes of x86. */
-export type Register = 'm128i' | 'm256i' | 'm512i';
+/** SIMD registers, C only: 16, 32 and 64 bytes of x86, 16 of NEON, 16 of WebAssembly. */
+export type Register = 'm128i' | 'm256i' | 'm512i' | 'neon128' | 'wasm128';
 
 /** What an expression can have as its type. */
 export type Type = Scalar | Vector | Register;
@@ -94,6 +94,8 @@ export const typeRows: Readonly<Record<Type | Element, TypeRow>> = {
   m128i: register('__m128i', 16),
   m256i: register('__m256i', 32),
   m512i: register('__m512i', 64),
+  neon128: register('uint8x16_t', 16),
+  wasm128: register('v128_t', 16),
 };
 
 const isNarrow = (element: Element): element is Narrow => typeRows[element].range !== undefined;

@@ -1,6 +1,7 @@
 /** From an artifact to what runs it: one row a target. */
 import { fail } from '../../ir/index.ts';
 import type { Artifact } from '../artifact/artifact-files.ts';
+import { cMachine } from '../runners/node-c-machine.ts';
 import { openCRunner } from '../runners/node-c.ts';
 import { openWgslRunner } from '../runners/node-wgsl.ts';
 import { referenceRunner } from '../runners/reference.ts';
@@ -10,12 +11,14 @@ export interface RunnerOptions {
   readonly threads: number;
   /** WebGPU adapter, by a part of its name. */
   readonly adapter?: string;
+  /** Machine of a C artifact: native unless it says another. */
+  readonly on?: string;
 }
 
 type Open = (artifact: Artifact, options: Partial<RunnerOptions>) => Promise<Runner>;
 
 const runners: Readonly<Record<string, Open>> = {
-  c: async (artifact) => openCRunner(artifact),
+  c: async (artifact, { on }) => openCRunner(artifact, on === undefined ? {} : { machine: cMachine(on) }),
   wgsl: async (artifact, { adapter }) => openWgslRunner(artifact, adapter === undefined ? {} : { adapter }),
   qir: async (artifact) => referenceRunner(await artifact.program()),
   onnx: async (artifact) => referenceRunner(await artifact.program()),

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { clipMethods } from '../../passes/clip.ts';
 import type { BitsOptions } from '../default-pipeline.ts';
 import { presetNames } from '../data/preprocess.ts';
+import { cMachines } from '../runners/node-c-machine.ts';
 import { dimensionArgument, integerArgument } from './arguments.ts';
 
 export interface ModelOptions {
@@ -108,6 +109,7 @@ export function dataOptions(command: Command, what: string): Command {
 export interface RunnerFlags {
   readonly threads: number;
   readonly adapter?: string;
+  readonly on?: string;
 }
 
 /** How artifacts run. */
@@ -117,6 +119,10 @@ export function runnerOptions(command: Command): Command {
     .option(
       '--adapter <name>',
       'WebGPU adapter of a WGSL artifact: lavapipe, swiftshader, or the path of a Vulkan driver manifest',
+    )
+    .option(
+      '--on <machine>',
+      `machine a C artifact is run on: ${cMachines.map(({ name, summary }) => `${name} (${summary})`).join(', ')}`,
     );
 }
 

@@ -29,6 +29,8 @@ export interface BuildOptions {
   readonly flags?: readonly string[];
   /** Default: $CC, else the first of cc, gcc and clang there is. */
   readonly compiler?: string;
+  /** For the linker alone. */
+  readonly link?: readonly string[];
 }
 
 interface Failure {
@@ -71,7 +73,7 @@ async function cacheFolder(): Promise<string> {
 export async function buildC(sources: readonly CSource[], options: BuildOptions = {}): Promise<Build> {
   const { command, version } = await findCompiler(options.compiler);
   const flags = options.flags ?? ['-std=c11', '-O3', '-march=native'];
-  const hash = createHash('sha256').update(JSON.stringify([command, version, flags]));
+  const hash = createHash('sha256').update(JSON.stringify([command, version, flags, options.link]));
   for (const { name, content } of sources) hash.update(`\n${name}\n`).update(content);
   const cache = await cacheFolder();
   const folder = join(cache, hash.digest('hex').slice(0, 32));
@@ -84,7 +86,11 @@ export async function buildC(sources: readonly CSource[], options: BuildOptions 
     const units = sources.map(({ name }) => name).filter((name) => name.endsWith('.c'));
     await compileUnits(command, flags, draft, units, options.flags === undefined);
     const objects = units.map((unit) => `${unit}.o`);
-    await compile(command, [...linkFlags(flags), '-o', 'program', ...objects, '-lm'], draft);
+    await compile(
+      command,
+      [...linkFlags(flags), ...(options.link ?? []), '-o', 'program', ...objects, '-lm'],
+      draft,
+    );
     // Two builds of one content are equal: whichever is first stays.
     await rename(draft, folder).catch(async (error: unknown) => {
       if (!(await isThere(build.program))) throw error;

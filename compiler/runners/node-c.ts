@@ -6,16 +6,22 @@ import { unpackTensor } from '../../backends/plan/index.ts';
 import { elementCount, f32, fail, isStorage, plain, type Tensor, type TensorType } from '../../ir/index.ts';
 import type { Manifest, StoredTensor } from '../../runtime/manifest.ts';
 import { harnessFile, harnessSource } from './c-harness.ts';
+import { type CMachine, thisMachine } from './node-c-machine.ts';
 import { type BuildOptions, buildC, type CSource } from './node-c-build.ts';
 import type { Runner } from './runner.ts';
 
 /** What the runner needs to know of an artifact. */
 export type CArtifact = Pick<Manifest, 'name' | 'inputs' | 'outputs' | 'tensors' | 'program'>;
 
+export interface CRunnerOptions extends BuildOptions {
+  /** Default: this one. */
+  readonly machine?: CMachine;
+}
+
 /** Builds and starts an artifact that `qc compile` wrote; `read` gives the bytes of a file of it. */
 export async function openCRunner(
   artifact: { readonly manifest: Manifest; readonly read: (name: string) => Promise<Uint8Array> },
-  options: BuildOptions = {},
+  options: CRunnerOptions = {},
 ): Promise<Runner> {
   const { manifest, read } = artifact;
   const wanted = manifest.files.filter(({ role }) => ['source', 'header', 'weights'].includes(role));
@@ -27,7 +33,7 @@ export async function openCRunner(
 export async function buildCRunner(
   sources: readonly CSource[],
   artifact: CArtifact,
-  options: BuildOptions = {},
+  { machine = thisMachine, ...options }: CRunnerOptions = {},
 ): Promise<Runner> {
   const names = publicNames(artifact.name);
   const harness = harnessSource(names, {
@@ -36,10 +42,11 @@ export async function buildCRunner(
     tensors: artifact.tensors.length,
   });
   const { program, compiler } = await buildC([...sources, { name: harnessFile, content: harness }], {
+    ...machine.build,
     ...options,
-    flags: [...(options.flags ?? ['-std=c11', '-O3', '-march=native']), `-D${names.traceSwitch}`],
+    flags: [...machine.target, ...(options.flags ?? machine.flags), `-D${names.traceSwitch}`],
   });
-  return new CRunner(program, compiler, artifact);
+  return new CRunner(program, compiler, artifact, machine);
 }
 
 const commands = { run: 'r', trace: 't', bench: 'b' } as const;
@@ -48,12 +55,14 @@ class CRunner implements Runner {
   readonly #program: string;
   readonly #compiler: string;
   readonly #artifact: CArtifact;
+  readonly #machine: CMachine;
   #process: Answering | undefined;
   /** Requests wait for one another: the process answers one at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(program: string, compiler: string, artifact: CArtifact) {
+  constructor(program: string, compiler: string, artifact: CArtifact, machine: CMachine) {
     this.#program = program;
+    this.#machine = machine;
     this.#compiler = compiler;
     this.#artifact = artifact;
   }
@@ -106,7 +115,7 @@ class CRunner implements Runner {
     const work = this.#turn
       .catch(() => undefined)
       .then(async () => {
-        if (this.#process?.alive !== true) this.#process = new Answering(this.#program);
+        if (this.#process?.alive !== true) this.#process = new Answering(this.#machine.launch(this.#program));
         const head = Int32Array.of(commands[command].charCodeAt(0), count, warmup);
         this.#process.send([head, ...inputs]);
         return answer(this.#process);
@@ -148,7 +157,8 @@ class CRunner implements Runner {
 
   #device(): string {
     const processor = cpus()[0]?.model.trim() ?? 'unknown processor';
-    return `${processor}, one thread, ${this.#compiler}`;
+    const emulated = this.#machine === thisMachine ? '' : `${this.#machine.summary} on `;
+    return `${emulated}${processor}, one thread, ${this.#compiler}`;
   }
 }
 
@@ -171,8 +181,8 @@ class Answering {
   #wake: (() => void) | undefined;
   #said = '';
 
-  constructor(program: string) {
-    this.#child = spawn(program, [], { stdio: ['pipe', 'pipe', 'pipe'] });
+  constructor([command, ...args]: readonly [string, ...string[]]) {
+    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child.stdout.on('data', (chunk: Buffer) => {
       this.#chunks.push(chunk);
       this.#available += chunk.length;

@@ -51,8 +51,13 @@ export interface VectorMachine {
   readonly splatBytes: (array: KernelArray, index: Operand) => Expression;
   /** Weights of `lanes` outputs for four inputs. */
   readonly loadWeights: (array: KernelArray, index: Operand) => Expression;
-  /** sum + four products of unsigned bytes and weights, in every lane. */
+  /** sum + four products of bytes and weights, in every lane. */
   readonly dot: (sum: Expression, bytes: Expression, weights: Expression) => Expression;
+  /**
+   * `dot` takes bytes for signed, not for unsigned: those above 127 must be given less 128. The bits are these with the highest one flipped, which
+   * is what `flip` does to a register of them.
+   */
+  readonly flip?: (bytes: Expression) => Expression;
 
   readonly add: (a: Expression, b: Expression) => Expression;
   readonly subtract: (a: Expression, b: Expression) => Expression;
@@ -60,7 +65,7 @@ export interface VectorMachine {
   readonly larger: (a: Expression, b: Expression) => Expression;
   /** Low 32 bits of the product. */
   readonly multiply: (a: Expression, b: Expression) => Expression;
-  /** Product of the low 16 bits of each lane, both signed; the upper halves of `b` are zero. */
+  /** Product of lanes that hold signed 16-bit numbers; those of `b` are not negative. */
   readonly multiplyHalves: (a: Expression, b: Expression) => Expression;
   /** The low 16 bits of each lane, unsigned. */
   readonly lowHalf: (a: Expression) => Expression;

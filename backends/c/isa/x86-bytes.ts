@@ -1,5 +1,5 @@
 /** Registers of bytes on x86, for machines that have them. */
-import { call, x86 } from '../../kernel/index.ts';
+import { call, type x86 } from '../../kernel/index.ts';
 import type { ByteLanes } from './machine.ts';
 
 export const byteLanes = (rows: x86.WideRows): ByteLanes => ({

@@ -1,13 +1,16 @@
 /**
  * Every row of the catalogue against the interpreter, on shapes around its tile: in the kernel evaluator, whatever processor this is, and as
- * compiled C where the processor has the instructions.
+ * compiled C on processors that are emulated here.
  */
 import { describe, expect, it } from '@jest/globals';
 import { randomInputs } from '../../../fixtures/programs/random-inputs.ts';
 import { evaluateVariant } from '../../../fixtures/programs/evaluate-c.ts';
 import { ProgramWriter } from '../../../fixtures/programs/program-writer.ts';
 import { type Graph, interpret, type Tensor, verify } from '../../../ir/index.ts';
-import { planProgram } from '../program.ts';
+import { cMachines, missingFor } from '../../../compiler/runners/node-c-machine.ts';
+import { type CompiledKernels, compileKernels } from '../../../fixtures/kernel/run-c-kernel.ts';
+import type { LoopKernel } from '../../kernel/index.ts';
+import { type CProgram, planProgram } from '../program.ts';
 import { catalogue, type KernelRow } from './catalogue.ts';
 
 /** Small programs whose every convolution a row is meant to take, by what each is about. */
@@ -90,29 +93,73 @@ function directSubjects({ tile, weightBits }: KernelRow): readonly { about: stri
   ];
 }
 
+/** Plans a program whose convolutions are the row's. */
+function planned(graph: Graph, row: KernelRow, taken: readonly string[] = []): CProgram {
+  expect(verify(graph, 'integer')).toEqual([]);
+  const answers: string[] = [];
+  const program = planProgram(graph, {
+    taken,
+    machines: [row.machine],
+    select: (layer, _machine, ending) => {
+      // The convolution that makes a shortcut is another's business.
+      if (row.algorithm === 'winograd2x2' && layer.taps === 1) return undefined;
+      const refusal = row.refuses(layer, ending);
+      answers.push(refusal ?? row.name);
+      return refusal === undefined ? row : undefined;
+    },
+  });
+  expect(answers).toContain(row.name);
+  const names = program.variants[0]!.steps.flatMap(({ kernel }) => kernel.doc);
+  expect(names.some((line) => line.startsWith(`${row.name}:`))).toBe(true);
+  return program;
+}
+
+const kernelsOf = ({ variants }: CProgram): LoopKernel[] =>
+  [...variants[0]!.entrySteps, ...variants[0]!.steps].map(({ kernel }) => kernel);
+
+/** Every tensor of a program, run in some way, against the interpreter. */
+function expectBits(program: CProgram, run?: CompiledKernels['run']): void {
+  const { graph } = program.facts;
+  const inputs = randomInputs(graph, 1);
+  const expected = new Map<string, Tensor>();
+  interpret(graph, inputs, { observe: (name, value) => expected.set(name, value) });
+  for (const [name, { data }] of evaluateVariant(program, program.variants[0]!, inputs, run)) {
+    expect({ name, data }).toEqual({ name, data: expected.get(name)!.data });
+  }
+}
+
 describe.each(catalogue.map((row) => [row.name, row] as const))('%s', (_, row) => {
   it.each(subjects(row))('$about', ({ graph }) => {
-    expect(verify(graph, 'integer')).toEqual([]);
-    const taken: string[] = [];
-    const program = planProgram(graph, {
-      taken: [],
-      machines: [row.machine],
-      select: (layer, _machine, ending) => {
-        // The convolution that makes a shortcut is another's business.
-        if (row.algorithm === 'winograd2x2' && layer.taps === 1) return undefined;
-        const refusal = row.refuses(layer, ending);
-        taken.push(refusal ?? row.name);
-        return refusal === undefined ? row : undefined;
-      },
-    });
-    expect(taken).toContain(row.name);
-    const names = program.variants[0]!.steps.flatMap(({ kernel }) => kernel.doc);
-    expect(names.some((line) => line.startsWith(`${row.name}:`))).toBe(true);
-    const inputs = randomInputs(graph, 1);
-    const expected = new Map<string, Tensor>();
-    interpret(graph, inputs, { observe: (name, value) => expected.set(name, value) });
-    for (const [name, { data }] of evaluateVariant(program, program.variants[0]!, inputs)) {
-      expect({ name, data }).toEqual({ name, data: expected.get(name)!.data });
-    }
+    expectBits(planned(graph, row));
   });
+});
+
+/** Instruction sets that are emulated where the processor is another. */
+const emulated: Readonly<Record<string, string>> = { neon: 'aarch64', wasm: 'wasm' };
+
+describe.each(Object.entries(emulated))('compiled for %s', (isa, name) => {
+  const machine = cMachines.find((each) => each.name === name)!;
+  const missing = missingFor(machine);
+  const rows = catalogue.filter((row) => row.machine.isa.name === isa);
+  it.each(rows.map((row) => [row.name, row] as const))(
+    '%s',
+    (_, row) => {
+      if (missing !== undefined) {
+        process.stdout.write(`not run: ${missing}\n`);
+        return;
+      }
+      const programs: CProgram[] = [];
+      for (const { graph } of subjects(row)) {
+        const taken = programs.flatMap((program) => kernelsOf(program).map((kernel) => kernel.name));
+        programs.push(planned(graph, row, taken));
+      }
+      const compiled = compileKernels(programs.flatMap(kernelsOf), ['-O1'], machine);
+      try {
+        for (const program of programs) expectBits(program, compiled.run);
+      } finally {
+        compiled.close();
+      }
+    },
+    400_000,
+  );
 });

@@ -28,7 +28,7 @@ export interface KernelRow {
 /** Tiles worth having: as many accumulators as fit, or few for layers with few pixels. */
 function tilesOf({ accumulators, lanes }: VectorMachine): readonly Tile[] {
   const perPanel = panelOutputs / lanes;
-  const panels = [1, 2, 4, 8];
+  const panels = [1, 2, 4, 8].filter((count) => count * perPanel <= accumulators);
   return panels.flatMap((count) => {
     const registers = count * perPanel;
     const most = Math.floor(accumulators / registers);

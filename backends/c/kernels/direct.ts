@@ -15,6 +15,7 @@
  */
 import {
   add,
+  bitXor,
   type Expression,
   i32,
   type KernelArray,
@@ -79,12 +80,17 @@ const beyond = (axis: WindowAxis): number =>
     (axis.outputs - 1) * axis.stride + (axis.taps - 1) * axis.dilation - axis.pad - (axis.extent - 1),
   );
 
+/** True where a machine's signed dot product cannot take the layer's inputs as they are. */
+const flips = (layer: Layer, machine: VectorMachine): boolean =>
+  machine.flip !== undefined && layer.form.highest > 127;
+
 /** How a layer is walked. */
-export function geometryOf(layer: Layer): Geometry {
+export function geometryOf(layer: Layer, machine: VectorMachine): Geometry {
   const { window, channels, form, batch } = layer;
   const { x, y } = window;
   const runs = runsOf(layer);
-  const skips = form.padding === 0 && y.dilation === 1 && !neverOutside(y);
+  // Where 128 is taken off every input, what is left out would be missed.
+  const skips = form.padding === 0 && y.dilation === 1 && !neverOutside(y) && !flips(layer, machine);
   const inPlace =
     form.offset === 0 && runs.useful === runs.length && neverOutside(x) && (neverOutside(y) || skips);
   const flat = layer.taps === 1 && neverOutside(x) && neverOutside(y) && x.stride === 1 && y.stride === 1;
@@ -155,7 +161,7 @@ class DirectConvolution {
     this.#machine = machine;
     this.#tile = tile;
     this.#ending = ending;
-    this.#geometry = geometryOf(layer);
+    this.#geometry = geometryOf(layer, machine);
     const { copy } = this.#geometry;
     const { node, weightBits, outputs } = layer;
     this.#x = writer.input(node.operands[0]!, 'x');
@@ -177,7 +183,7 @@ class DirectConvolution {
             ),
             local,
           };
-    this.#bias = writer.table('bias', 'i32', layer.bias);
+    this.#bias = writer.table('bias', 'i32', flips(layer, machine) ? flippedBias(layer) : layer.bias);
     this.#sums = ending.kind === 'rows' ? writer.scratch('sums', 'i32', tile.pixels * outputs) : undefined;
   }
 
@@ -259,9 +265,10 @@ class DirectConvolution {
     const flat = copy.height === 1 && copy.top === 0 && this.#geometry.rows === 1;
     const [height, width] = flat ? [1, copy.width] : [window.y.extent, window.x.extent];
     const rowBytes = copy.width * channels;
+    const flipped = flips(this.#layer, this.#machine) ? 128 : 0;
     const fill = (from: Expression, to: Expression): void => {
       block.for('k', from, to, (k) => {
-        block.store(this.#input, k, form.padding);
+        block.store(this.#input, k, form.padding ^ flipped);
       });
     };
     fill(i32(0), i32(copy.top * rowBytes));
@@ -270,7 +277,9 @@ class DirectConvolution {
       const from = block.let('source', mul(add(mul(image, height), y), width * channels));
       fill(to, add(to, copy.left * channels));
       block.for('k', 0, width * channels, (k) => {
-        block.store(this.#input, add(to, k, copy.left * channels), form.ofValue(load(this.#x, add(from, k))));
+        const value = form.ofValue(load(this.#x, add(from, k)));
+        const at = add(to, k, copy.left * channels);
+        block.store(this.#input, at, flipped === 0 ? value : bitXor(value, flipped));
       });
       fill(add(to, (copy.left + width) * channels), add(to, rowBytes));
     });
@@ -337,6 +346,13 @@ class DirectConvolution {
     }
   }
 
+  /** Four bytes of the input in every lane, as the machine multiplies them. */
+  #bytes(at: Expression): Expression {
+    const bytes = this.#machine.splatBytes(this.#input, at);
+    const { copy } = this.#geometry;
+    return copy === undefined && flips(this.#layer, this.#machine) ? this.#machine.flip!(bytes) : bytes;
+  }
+
   /** Adds the products of all runs to the accumulators of a tile. */
   #multiply(
     image: Expression,
@@ -374,7 +390,7 @@ class DirectConvolution {
             );
           });
           sums.forEach((own, p) => {
-            const bytes = block.let(`x_${p}`, machine.splatBytes(this.#input, add(xAt, k, p * pixelPitch)));
+            const bytes = block.let(`x_${p}`, this.#bytes(add(xAt, k, p * pixelPitch)));
             own.forEach((sum, v) => {
               block.set(sum, machine.dot(sum, bytes, weights[v]!));
             });
@@ -404,9 +420,19 @@ class DirectConvolution {
   }
 }
 
+/** The bias where every input is 128 too small; what leaves 32 bits on the way comes back with the sums. */
+function flippedBias({ bias, weight, outputs }: Layer): readonly number[] {
+  const inputs = weight.data.length / outputs;
+  return bias.map((value, o) => {
+    let sum = 0;
+    for (let i = o * inputs; i < (o + 1) * inputs; i++) sum += weight.data[i]!;
+    return (value + 128 * sum) | 0;
+  });
+}
+
 /** Cycles a tile kernel takes for a layer, by its count of dot products and loads: a ranking, not a promise. */
 export function directCycles(layer: Layer, machine: VectorMachine, { pixels, registers }: Tile): number {
-  const { images, rows, columns, runs } = geometryOf(layer);
+  const { images, rows, columns, runs } = geometryOf(layer, machine);
   const own = Math.max(1, (registers * machine.lanes) / panelOutputs);
   const tiles =
     images *
@@ -423,5 +449,5 @@ export function directCycles(layer: Layer, machine: VectorMachine, { pixels, reg
 
 /** True when a tile fits the layer's rows and outputs. */
 export const tileFits = (layer: Layer, machine: VectorMachine, { pixels, registers }: Tile): boolean =>
-  pixels <= geometryOf(layer).columns &&
+  pixels <= geometryOf(layer, machine).columns &&
   registers * machine.lanes <= panelsOf(layer.outputs / layer.groups) * panelOutputs;

@@ -5,7 +5,15 @@
  */
 import type { Builtin } from '../tree.ts';
 import { numberRows } from './number.ts';
+import { neonRows } from './neon.ts';
 import { packedRows } from './packed.ts';
+import { wasmRows } from './wasm.ts';
 import { x86Rows } from './x86.ts';
 
-export const builtinTable: readonly Builtin[] = [...numberRows, ...packedRows, ...x86Rows];
+export const builtinTable: readonly Builtin[] = [
+  ...numberRows,
+  ...packedRows,
+  ...x86Rows,
+  ...neonRows,
+  ...wasmRows,
+];

@@ -6,26 +6,11 @@
  */
 import type { Builtin, LoadRow, Spelling, StoreRow } from '../tree.ts';
 import { type Register, typeRows } from '../types.ts';
+import { build, type Bytes, type LaneType, view } from './lanes.ts';
 
 /** What functions must be compiled for to use a row. */
 export type X86Feature = 'avx2' | 'avxvnni' | 'avx512' | 'avx512vnni';
 
-type Bytes = Uint8Array;
-
-const view = {
-  i8: (bytes: Bytes) => new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length),
-  u8: (bytes: Bytes) => bytes,
-  i16: (bytes: Bytes) => new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2),
-  u16: (bytes: Bytes) => new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2),
-  i32: (bytes: Bytes) => new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4),
-  u32: (bytes: Bytes) => new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4),
-} as const;
-
-type LaneType = keyof typeof view;
-type Lanes = ReturnType<(typeof view)[LaneType]>;
-
-const bytesOf = (lanes: Lanes): Bytes => new Uint8Array(lanes.buffer, lanes.byteOffset, lanes.byteLength);
-const sizeOf = (register: Register): number => typeRows[register].registerBytes!;
 const registerOf = (bytes: number): Register => (bytes === 64 ? 'm512i' : bytes === 32 ? 'm256i' : 'm128i');
 
 /** The i32 nearest to a value. */
@@ -33,13 +18,6 @@ const saturateTo = (lowest: number, highest: number) => (value: number) =>
   value < lowest ? lowest : value > highest ? highest : value;
 const toI16 = saturateTo(-32768, 32767);
 const toU8 = saturateTo(0, 255);
-
-/** Makes a register lane by lane; `make` sees the lane's number. */
-function build(register: Register, type: LaneType, make: (lane: number) => number): Bytes {
-  const lanes = view[type](new Uint8Array(sizeOf(register)));
-  for (let lane = 0; lane < lanes.length; lane++) lanes[lane] = make(lane);
-  return bytesOf(lanes);
-}
 
 /** The rows of one register width. */
 export interface WideRows {

@@ -248,8 +248,8 @@ class SearchRun {
     const { points } = this.#options;
     const predicted = this.#predictedFront();
     const taken: number[] = [];
-    // Half as many again: points that turn out dominated are replaced, but not for ever.
-    const most = Math.ceil(1.5 * points);
+    // As many again: points that turn out dominated are replaced, but not for ever.
+    const most = 2 * points;
     while (taken.length < most) {
       const missing = points - this.#frontOf(this.#candidates()).length;
       if (missing <= 0) break;

@@ -6,6 +6,7 @@
  * Law: equal programs, options and samples give equal bytes. No clock, no machine and no random number without a seed gets in.
  */
 import type { EmittedFile, EmitOptions } from '../backends/backend.ts';
+import type { TfjsOptions, TrainingRuntime } from '../backends/tfjs/index.ts';
 import type { RuntimeModule } from '../backends/wgsl/index.ts';
 import { type Diagnostic, fail, formatType, type Graph, isF32, type Level, levels } from '../ir/index.ts';
 import {
@@ -32,7 +33,7 @@ import {
   referenceFolder,
 } from './artifact/artifact.ts';
 import { imageInput, imageLayouts } from './data/image-input.ts';
-import { channelTables, type Preprocess, presetPreprocess } from './data/preprocess.ts';
+import { channelTables, type Preprocess, presetPreprocess, sourceChannels } from './data/preprocess.ts';
 import {
   calibrates,
   defaultCalibrationMethod,
@@ -46,6 +47,8 @@ import { judgeHealth } from './health-verdict.ts';
 import { type LayerBits, layerBitsOf } from './layer-bits.ts';
 import { generatedSamples } from './samples.ts';
 import { type Target, targetOf } from './targets.ts';
+import { restorePasses, restorePipeline } from './training/restore.ts';
+import type { TrainedModel } from './training/trained-model.ts';
 
 export interface CompileOptions extends PipelineOptions {
   /** c, wgsl, qir or onnx. */
@@ -63,6 +66,8 @@ export interface CompileOptions extends PipelineOptions {
   readonly isa?: readonly string[];
   /** Layers to keep in real numbers: no target can yet, so anything here is an error that says so. */
   readonly exclude?: readonly string[];
+  /** Weights, bits and ranges of a training, instead of the model's own and of calibration. */
+  readonly trained?: TrainedModel;
   /** Runs instead of the default pipeline. */
   readonly pipeline?: Pipeline | string;
   /** More passes that `pipeline` may name. */
@@ -78,6 +83,8 @@ export interface CompileOptions extends PipelineOptions {
   readonly minAgreement?: number;
   /** Where long work is kept, so that a compilation that was interrupted goes on. Default: nowhere. */
   readonly store?: WorkStore;
+  /** The modules that a training project runs with, as text. */
+  readonly trainingRuntime?: TrainingRuntime;
   /** Of whatever is drawn. */
   readonly seed?: number;
   readonly report?: PassContext['report'];
@@ -123,7 +130,7 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
   }
   const from = levelOf(graph);
   if (from === undefined) throw new Error('the program does not verify at any level');
-  const pipeline = pipelineOf(options, from, level);
+  const pipeline = pipelineOf(options, target, from, level);
   if (from !== 'float') warnUnused(options, report);
 
   const samples = calibrates(pipeline) ? (options.samples ?? drawSamples(graph, options, report)) : undefined;
@@ -137,7 +144,8 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
     explain: options.explain ?? ignore,
     progress: options.progress ?? ignore,
   };
-  const registry = options.passes ?? createPassRegistry();
+  const restored = options.trained === undefined ? [] : restorePasses(options.trained);
+  const registry = options.passes ?? createPassRegistry(restored);
   // The programs before and after quantization, where the pipeline has such moments.
   let float = graph;
   let quantized: Graph | undefined;
@@ -163,8 +171,9 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
   quantized ??= reached === 'quantized' ? program : undefined;
   const layers = layerBitsOf(program);
   const summaries = layers.map(layerSummary);
+  // What goes to training is judged when it comes back.
   const health =
-    samples === undefined || quantized === undefined
+    samples === undefined || quantized === undefined || target.trains === true
       ? undefined
       : await measureHealth(float, quantized, samples, context);
   if (health !== undefined) {
@@ -182,9 +191,10 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
     ...imageEntry(graph, options.preprocess),
     ...(options.isa === undefined ? {} : { isa: options.isa }),
     ...(options.runtimeModule === undefined ? {} : { runtime: options.runtimeModule }),
+    ...(target.trains === true ? trainingOptions(graph, options) : {}),
   });
   const reference: readonly EmittedFile[] =
-    target.name === 'qir' ? [] : programFiles(program, referenceFolder);
+    target.name === 'qir' || target.trains === true ? [] : programFiles(program, referenceFolder);
   const { manifest, files } = await assembleArtifact([...emission.files, ...reference], (listed) => ({
     format: manifestFormat,
     target: target.name,
@@ -260,10 +270,32 @@ function checkPorts(graph: Graph): void {
   }
 }
 
-function pipelineOf(options: CompileOptions, from: Level, to: Level): Pipeline {
+function pipelineOf(options: CompileOptions, target: Target, from: Level, to: Level): Pipeline {
   const { pipeline } = options;
   if (typeof pipeline === 'string') return parsePipeline(pipeline, '--pass-pipeline');
-  return pipeline ?? defaultPipeline(from, to, options);
+  if (pipeline !== undefined) return pipeline;
+  if (options.trained !== undefined) return trainedPipeline(target, from, to);
+  return defaultPipeline(from, to, { ...options, training: target.trains === true });
+}
+
+/** The pipeline that takes a training's result over. */
+function trainedPipeline(target: Target, from: Level, to: Level): Pipeline {
+  if (from !== 'float') {
+    fail(
+      'compile/trained',
+      'the model is quantized already; the result of a training goes into the float model it began with',
+    );
+  }
+  if (target.trains === true || to === 'float') {
+    fail(
+      'compile/trained',
+      `the result of a training is a quantized program, which ${target.name} at the ${to} level does not take`,
+      {
+        help: 'c, wgsl, onnx and qir do',
+      },
+    );
+  }
+  return restorePipeline(to);
 }
 
 function warnUnused(options: CompileOptions, report: PassContext['report']): void {
@@ -325,6 +357,36 @@ function imageEntry(graph: Graph, preprocess: Preprocess | undefined): Pick<Emit
   if (layouts.length === 0 || (preprocess.layout === 'auto' && layouts.length > 1)) return {};
   const { layout } = imageInput(input!.type.shape, preprocess.layout);
   return { image: { tables: channelTables(preprocess), layout } };
+}
+
+/** What a training project is told about its images. */
+function trainingOptions(
+  graph: Graph,
+  { preprocess, trainingRuntime }: CompileOptions,
+): Pick<TfjsOptions, 'trainingRuntime' | 'imageFacts'> {
+  const [input] = graph.inputs;
+  const known = preprocess ?? assumedPreprocess(graph);
+  const layouts = imageLayouts(input!.type.shape);
+  const facts =
+    graph.inputs.length !== 1 || layouts.length === 0
+      ? undefined
+      : {
+          channels: 3,
+          ...imageInput(input!.type.shape, known.layout),
+          scale: known.scale,
+          mean: known.mean,
+          std: known.std,
+          preprocess: known.name,
+          assumed: preprocess === undefined,
+          ...(known.channelOrder === 'RGB' ? {} : { source: sourceChannels(known) }),
+          ...(known.resize !== null && 'shortSide' in known.resize
+            ? { shortSide: known.resize.shortSide }
+            : {}),
+        };
+  return {
+    ...(trainingRuntime === undefined ? {} : { trainingRuntime }),
+    ...(facts === undefined ? {} : { imageFacts: facts }),
+  };
 }
 
 /** Outputs keep the names of the model, whatever the passes called them. */

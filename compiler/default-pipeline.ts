@@ -8,7 +8,13 @@
  */
 import type { Level } from '../ir/index.ts';
 import { levels } from '../ir/index.ts';
-import { floatPipeline, parsePipeline, type Pipeline, type PipelineStep } from '../passes/index.ts';
+import {
+  floatPipeline,
+  parsePipeline,
+  type Pipeline,
+  type PipelineStep,
+  trainingPipeline,
+} from '../passes/index.ts';
 
 /** How the bits of layers are chosen, from coarse to fine; the later overrides. */
 export interface BitsOptions {
@@ -25,6 +31,8 @@ export interface PipelineOptions extends BitsOptions {
   readonly calibrationMethod?: string;
   /** How weights are rounded. Default: nearest. */
   readonly round?: Rounding;
+  /** For a training: batch norms stay, and so do the real weights. */
+  readonly training?: boolean;
 }
 
 export const defaultCalibrationMethod = 'mse';
@@ -50,16 +58,22 @@ export function assignBitsStep({ bits, precision, layerBits }: BitsOptions): Pip
 export function defaultPipeline(from: Level, to: Level, options: PipelineOptions): Pipeline {
   const method = options.calibrationMethod ?? defaultCalibrationMethod;
   const gptq = options.round === 'gptq';
+  const calibrate: PipelineStep = { kind: 'pass', name: 'calibrate', options: { method } };
+  const insert: PipelineStep = { kind: 'pass', name: 'insert-quantizers', options: {} };
   const toQuantized: Pipeline = [
     assignBitsStep(options),
     ...(gptq ? parsePipeline('equalize-channels') : []),
-    { kind: 'pass', name: 'calibrate', options: { method } },
-    { kind: 'pass', name: 'insert-quantizers', options: {} },
+    calibrate,
+    insert,
     // These compare with the float program, whose weights are there until what nothing reads is eliminated. Rounding for the outputs
     // leaves no statistics to correct (measured: docs/accuracy.md).
     ...parsePipeline(gptq ? 'round-gptq' : 'correct-statistics'),
     ...parsePipeline('eliminate-dead'),
   ];
+  if (options.training === true && from === 'float') {
+    const training = parsePipeline(trainingPipeline);
+    return to === 'float' ? training : [...training, assignBitsStep(options), calibrate, insert];
+  }
   const toInteger = parsePipeline('lower-to-integer,bound-accumulators,eliminate-dead');
   const reaches = (level: Level): boolean =>
     levels.indexOf(from) < levels.indexOf(level) && levels.indexOf(to) >= levels.indexOf(level);

@@ -5,6 +5,7 @@
 import type { Backend, Emission } from '../backends/backend.ts';
 import { c } from '../backends/c/index.ts';
 import { emitOnnx } from '../backends/onnx/index.ts';
+import { emitTfjs, type TfjsOptions } from '../backends/tfjs/index.ts';
 import { wgsl, type WgslOptions } from '../backends/wgsl/index.ts';
 import { bitWidth, fail, type Graph, type Level } from '../ir/index.ts';
 import { nearestName } from '../passes/index.ts';
@@ -15,7 +16,7 @@ export const targetNames = ['c', 'wgsl', 'qir', 'onnx', 'tfjs'] as const;
 export type TargetName = (typeof targetNames)[number];
 
 /** What targets are told: what all are, and what only one asks for. */
-export type TargetOptions = WgslOptions;
+export type TargetOptions = WgslOptions & TfjsOptions;
 
 export interface Target {
   readonly name: TargetName;
@@ -23,6 +24,8 @@ export interface Target {
   readonly summary: string;
   /** Level of the program it takes; the first unless the user says otherwise. */
   readonly levels: readonly Level[];
+  /** The program goes to training: it keeps its batch norms and the real weights behind the integers. */
+  readonly trains?: true;
   readonly emit: (graph: Graph, options: TargetOptions) => Emission | Promise<Emission>;
 }
 
@@ -59,12 +62,20 @@ const onnx: Target = {
   }),
 };
 
+const tfjs: Target = {
+  name: 'tfjs',
+  summary: 'A TypeScript project that fine-tunes the model with fake quantization, in Node.',
+  levels: ['quantized', 'float'],
+  trains: true,
+  emit: emitTfjs,
+};
+
 const targets: Readonly<Record<TargetName, Target | string>> = {
   c: ofBackend(c),
   wgsl: ofBackend(wgsl),
   qir,
   onnx,
-  tfjs: 'the tfjs target, a training graph in TypeScript, is not built yet',
+  tfjs,
 };
 
 /** The targets that exist. */

@@ -10,6 +10,10 @@ export const noteSchema = {
   clip4: { kind: 'floats', summary: 'range to represent when the value is stored in 4 bits' },
   clip8: { kind: 'floats', summary: 'range to represent when the value is stored in 8 bits' },
   weight_bits: { kind: 'int', summary: 'bits of the weights of the layer that makes this value' },
+  weight_steps: {
+    kind: 'floats',
+    summary: 'step of the weights, one for each output channel, where training decided it',
+  },
   activation_bits: { kind: 'int', summary: 'bits of the activations that layer reads' },
 } as const satisfies Record<string, AttributeSpec>;
 

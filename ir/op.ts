@@ -72,6 +72,8 @@ export interface Traits {
   readonly clamp?: (attributes: Attributes) => readonly [min: number, max: number];
   /** Multiplies by weights (operand 1, output channels first): the layers whose bit-widths are chosen. */
   readonly layer?: boolean;
+  /** A gain and a shift per channel that the layer before it takes over: what it makes sits in that layer's accumulator. */
+  readonly normalizes?: boolean;
   /** Makes an int32 accumulator at the integer level. */
   readonly accumulates?: boolean;
   /** Lives at the edge of the integer level, where f32 comes in or goes out. */

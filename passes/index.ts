@@ -10,6 +10,7 @@ import { correctStatistics } from './correct-statistics.ts';
 import { eliminateCommon } from './eliminate-common.ts';
 import { eliminateDead } from './eliminate-dead.ts';
 import { equalizeChannels } from './equalize-channels.ts';
+import { foldAffine } from './fold-affine.ts';
 import { foldBatchnorm } from './fold-batchnorm.ts';
 import { foldConstants } from './fold-constants.ts';
 import { insertQuantizers } from './insert-quantizers.ts';
@@ -22,6 +23,7 @@ import { roundGptq } from './round-gptq.ts';
 export const passes: readonly Pass[] = [
   canonicalize,
   foldConstants,
+  foldAffine,
   foldBatchnorm,
   eliminateCommon,
   eliminateDead,
@@ -43,6 +45,10 @@ export function createPassRegistry(more: Iterable<Pass> = []): PassRegistry {
 /** From a float program as imported to one that is ready to be calibrated: one form, batch norms in their layers, nothing dead. */
 export const floatPipeline =
   'canonicalize,fold-constants,fold-batchnorm,canonicalize,eliminate-common,eliminate-dead';
+
+/** The same for training: batch norms keep their statistics. */
+export const trainingPipeline =
+  'canonicalize,fold-constants,fold-affine,canonicalize,eliminate-common,eliminate-dead';
 
 export * from './context.ts';
 export * from './interpreter-executor.ts';

@@ -30,7 +30,12 @@ import {
   valuesOf,
 } from '../ir/index.ts';
 import { definePass, type PassContext } from './pass.ts';
-import { type QuantizationPoints, quantizationPoints, streamBits } from './quantization-points.ts';
+import {
+  isAccumulated,
+  type QuantizationPoints,
+  quantizationPoints,
+  streamBits,
+} from './quantization-points.ts';
 import { type WeightRange, quantizeWeights, weightRanges } from './quantize-weights.ts';
 
 /** Least real step of an activation: a value that was always 0 still needs a scale. */
@@ -134,8 +139,8 @@ class Inserter {
   #output(output: string): string {
     const maker = this.#makers.get(output);
     if (maker === undefined) return output;
-    const { accumulates, boundary } = opOf(maker.op).traits;
-    return accumulates === true || boundary === true ? output : this.#through(output, streamBits);
+    const exact = isAccumulated(maker) || opOf(maker.op).traits.boundary === true;
+    return exact ? output : this.#through(output, streamBits);
   }
 
   #weights(node: Node, name: string): string {
@@ -155,7 +160,7 @@ class Inserter {
       weight.data as Float32Array,
       weight.type.shape[0]!,
       bits,
-      range as WeightRange,
+      node.result.notes?.weight_steps ?? (range as WeightRange),
       (channel) => Math.max(Math.abs(bias?.[channel] ?? 0) / (step * biasHeadroom), 2 ** -60),
     );
     if (floored.length > 0) {

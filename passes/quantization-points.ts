@@ -9,6 +9,7 @@
  *   3. A value that only one clamp or one addition reads flows on in the accumulator and is never stored. Of two convolutions that
  *      meet in an addition, the one that multiplies more flows into it and the other is stored, as the shortcut: a block's main branch
  *      is never materialised, its projection is.
+ *      A batch norm that still stands behind its layer, as training wants it, is where that layer's accumulator ends.
  *   4. An op that only moves or selects elements (max pool, reshape, concat) keeps the quantization of what it reads, which
  *      is the widest that any reader of its result asks for.
  */
@@ -57,7 +58,7 @@ export function quantizationPoints(graph: Graph): QuantizationPoints {
     const maker = makers.get(value);
     return (
       maker !== undefined &&
-      opOf(maker.op).traits.accumulates === true &&
+      isAccumulated(maker) &&
       (users.get(value)?.length ?? 0) === 1 &&
       !outputs.has(value)
     );
@@ -66,6 +67,7 @@ export function quantizationPoints(graph: Graph): QuantizationPoints {
   /** Multiplications behind one element of an accumulator. */
   const work = (value: string): number => {
     const maker = makers.get(value);
+    if (maker !== undefined && opOf(maker.op).traits.normalizes === true) return work(maker.operands[0]!);
     const weight =
       opOf(maker?.op ?? 'add').traits.layer === true ? graph.constants.get(maker!.operands[1]!) : undefined;
     return weight === undefined ? 0 : elementCount(weight.type.shape.slice(1));
@@ -85,6 +87,12 @@ export function quantizationPoints(graph: Graph): QuantizationPoints {
       if (canFlow(x)) reasons.set(x, `flows into ${label} in the accumulator`);
       else if (!isSingleUseClamp(x, makers, users))
         ask(node, 0, streamBits, `${label} clamps it, and others read it too`);
+    } else if (
+      op.traits.normalizes === true &&
+      isLayer(makers.get(node.operands[0]!)) &&
+      canFlow(node.operands[0]!)
+    ) {
+      reasons.set(node.operands[0]!, `flows into ${label} in the accumulator`);
     } else if (op.traits.transparent === true) {
       const wanted = demand.get(value);
       const widest = wanted === undefined ? streamBits : Math.max(...wanted);
@@ -113,8 +121,7 @@ export function quantizationPoints(graph: Graph): QuantizationPoints {
   for (const output of graph.outputs) {
     const maker = makers.get(output);
     if (maker === undefined) continue;
-    const op = opOf(maker.op);
-    const exact = op.traits.accumulates === true || op.traits.boundary === true;
+    const exact = isAccumulated(maker) || opOf(maker.op).traits.boundary === true;
     if (!exact) want(output, streamBits, 'returned, and not held in an accumulator');
   }
 
@@ -123,6 +130,16 @@ export function quantizationPoints(graph: Graph): QuantizationPoints {
     reads,
     reasons,
   };
+}
+
+/** Whether a node's result sits in an accumulator; a batch norm's does once it is folded. */
+export function isAccumulated({ op }: Node): boolean {
+  const { accumulates, normalizes } = opOf(op).traits;
+  return accumulates === true || normalizes === true;
+}
+
+function isLayer(node: Node | undefined): boolean {
+  return node !== undefined && opOf(node.op).traits.layer === true;
 }
 
 /** relu(clip(conv)): a chain of clamps that nobody else reads folds into one saturation. */

@@ -30,12 +30,13 @@ function channelError(weights: Float32Array, from: number, to: number, scale: nu
   return error;
 }
 
-/** `weights` are row-major with output channels first; `floor[o]` is the least scale allowed for channel `o`. */
+/** `weights` are row-major with output channels first; `range` may also be the steps themselves.
+ * `floor[o]` is the least scale allowed for channel `o`. */
 export function quantizeWeights(
   weights: Float32Array,
   outputs: number,
   bits: number,
-  range: WeightRange,
+  range: WeightRange | readonly number[],
   floor: (channel: number) => number,
 ): QuantizedWeights {
   const limit = narrowLimit(bits);
@@ -47,7 +48,7 @@ export function quantizeWeights(
     const [from, to] = [o * taps, (o + 1) * taps];
     let top = 0;
     for (let i = from; i < to; i++) top = Math.max(top, Math.abs(weights[i]!));
-    let scale = top / limit;
+    let scale = typeof range === 'string' ? top / limit : range[o]!;
     if (range === 'mse' && top > 0) {
       let least = Infinity;
       for (let tried = 40; tried >= 13; tried--) {

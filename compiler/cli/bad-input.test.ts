@@ -404,7 +404,6 @@ describe('usage', () => {
     [['cost', 'x.onnx', '--input-dim', 'batch'], 'cli/usage', /NAME=NUMBER/],
     [['compile', 'x.onnx'], 'cli/usage', /--target/],
     [['compile', 'x.onnx', '--target', 'cuda'], 'compile/target', /the targets are c, wgsl, qir, onnx/],
-    [['compile', 'x.onnx', '--target', 'tfjs'], 'compile/target-not-built', /not built yet/],
     [['compile', 'x.onnx', '--target', 'c', '--round', 'up'], 'cli/usage', /nearest, gptq/],
     [['compile', 'x.onnx', '--target', 'c', '--isa', 'mmx'], 'c/isa', /mmx/],
     [['eval', 'x.onnx'], 'cli/no-data', /--data/],

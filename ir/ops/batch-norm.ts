@@ -18,7 +18,7 @@ export const batchNorm = defineOp({
     { name: 'variance', summary: 'running variance [C]' },
   ],
   attributes: { epsilon: { kind: 'float', summary: 'added to the variance', default: Math.fround(1e-5) } },
-  traits: {},
+  traits: { normalizes: true },
   element: 'f32',
   constraints: [
     f32Operands,

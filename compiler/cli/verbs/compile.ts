@@ -15,8 +15,10 @@ import { CollapseError } from '../../health-verdict.ts';
 import { builtTargets, targetNames, targetOf } from '../../targets.ts';
 import { percentArgument, repeatedArgument } from '../arguments.ts';
 import { calibrationPreprocess, calibrationSamples } from '../calibration.ts';
+import type { TrainingRuntime } from '../../../backends/tfjs/index.ts';
 import type { RuntimeModule } from '../../../backends/wgsl/index.ts';
-import { runtimeModule } from '../runtime-module.ts';
+import { openCheckpoint } from '../../training/checkpoint-files.ts';
+import { runtimeModule, trainingRuntime } from '../runtime-module.ts';
 import { costText } from '../cost-text.ts';
 import { healthFacts } from '../health-text.ts';
 import { type CommonOptions, errorDocument, type Host, type Outcome } from '../host.ts';
@@ -55,6 +57,7 @@ type Options = CommonOptions &
     readonly isa: string;
     readonly round?: Rounding;
     readonly minAgreement?: number;
+    readonly fromTraining?: string;
     readonly level?: Level;
   };
 
@@ -94,6 +97,10 @@ export function declareCompile(program: Command, host: Host): void {
       'names of the classes: a line each, or JSON (default: labels.txt beside the model)',
     );
   bitsOptions(command);
+  command.option(
+    '--from-training <checkpoint>',
+    'weights, bits and ranges from a training: the folder that a project of --target tfjs wrote',
+  );
   command.option(
     '--exclude <glob>',
     'layers to keep in float, where the target can; repeatable',
@@ -159,6 +166,8 @@ async function compile(terminal: Terminal, options: Options, path: string): Prom
       ...(preprocess === undefined ? {} : { preprocess }),
       ...(samples === undefined ? {} : { samples }),
       ...(options.target === 'wgsl' ? runtimeOption(await runtimeModule(), terminal) : {}),
+      ...(options.fromTraining === undefined ? {} : { trained: await openCheckpoint(options.fromTraining) }),
+      ...(options.target === 'tfjs' ? trainingOption(await trainingRuntime()) : {}),
       ...(classNames === undefined ? {} : { classNames }),
     });
     await writeArtifact(out, compilation.files);
@@ -191,6 +200,10 @@ function runtimeOption(
     help: 'npm run build, then compile again; qc run, eval, verify and bench work without it',
   });
   return {};
+}
+
+function trainingOption(found: TrainingRuntime | undefined): Pick<CompileOptions, 'trainingRuntime'> {
+  return found === undefined ? {} : { trainingRuntime: found };
 }
 
 function compileOptions(options: Options, planned: PlannedBits, terminal: Terminal): CompileOptions {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { createRandom } from '../../compiler/data/random.ts';
 import { type BuildOptions } from '../../compiler/runners/node-c-build.ts';
+import { cMachines, missingFor } from '../../compiler/runners/node-c-machine.ts';
 import type { Runner } from '../../compiler/runners/runner.ts';
 import { runCProgram, sanitizedFlags, strictFlags } from '../../fixtures/programs/c-program.ts';
 import { integerPrograms } from '../../fixtures/programs/integer-programs.ts';
@@ -120,6 +121,30 @@ describe('emitted C', () => {
     }
     const runner = await runnerOf(everything, { compiler: 'clang', flags: [...strictFlags, '-O2'] });
     await expectSameBits(everything, runner, 9);
+  });
+
+  it.each(
+    [
+      ['clang', '--target=aarch64-linux-gnu'],
+      ['clang', '--target=wasm32-wasi', '-msimd128'],
+      ['clang', '--target=wasm32-wasi'],
+      ['aarch64-linux-gnu-gcc', '-march=armv8.2-a+dotprod'],
+    ].map((command) => [command.join(' '), command] as const),
+  )('is clean under %s', async (_, [compiler = '', ...target]) => {
+    const machine = cMachines.find(
+      ({ name }) => name === (target.includes('--target=wasm32-wasi') ? 'wasm' : 'aarch64'),
+    )!;
+    const missing = hasCompiler(compiler) ? missingFor(machine) : `no ${compiler}`;
+    if (missing !== undefined) {
+      process.stdout.write(`not run: ${missing}\n`);
+      return;
+    }
+    const emission = await emitted(everything);
+    const source = text(emission, 'net.c').replace('#include "net.h"', () => text(emission, 'net.h'));
+    execFileSync(compiler, [...target, ...strictFlags, '-fsyntax-only', '-x', 'c', '-'], {
+      input: source,
+      stdio: 'pipe',
+    });
   });
 
   it('traces every tensor it stores, each once', async () => {

@@ -100,6 +100,27 @@ const isaLines = (isa: Isa): readonly string[] => [
 const guarded = (isa: Isa | undefined, lines: readonly string[]): readonly string[] =>
   isa === undefined ? lines : [`#if ${isa.guard}`, ...lines, '#endif'];
 
+/** What several kernels share is there where one of them is: compilers warn of functions that nobody calls. */
+class Shared {
+  readonly #lines: readonly string[];
+  readonly #guards = new Set<string>();
+  #everywhere = false;
+
+  constructor(lines: readonly string[]) {
+    this.#lines = lines;
+  }
+
+  usedBy({ isa }: LoopKernel): void {
+    if (isa === undefined) this.#everywhere = true;
+    else this.#guards.add(isa.guard);
+  }
+
+  get lines(): readonly string[] {
+    if (this.#everywhere) return this.#lines;
+    return [`#if ${[...this.#guards].join(' || ')}`, ...this.#lines, '#endif'];
+  }
+}
+
 function spelled(type: Type | Element): string {
   const name = typeRows[type].c;
   if (name === undefined) throw new KernelError(`C has no ${type}`);
@@ -230,8 +251,17 @@ export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {
 
   const headers = new Set(['stdbool.h', 'stdint.h']);
   const isas = new Set<Isa>();
-  const defined = new Set<Spelling>();
-  const support: (readonly string[])[] = [];
+  const support = new Map<Spelling | KernelArray | string, Shared>();
+  /** Notes that a kernel needs what `key` stands for, and prints it the first time. */
+  const share = (
+    key: Spelling | KernelArray | string,
+    kernel: LoopKernel,
+    print: () => readonly string[],
+  ): void => {
+    const shared = support.get(key) ?? new Shared(print());
+    shared.usedBy(kernel);
+    support.set(key, shared);
+  };
   const texts = new Map<Variable | KernelArray | KernelFunction, string>();
   const printedFunctions = new Map<string, string>();
 
@@ -256,7 +286,7 @@ export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {
       if (!used.has(parameter)) source.line(`(void)${inside.get(parameter) ?? ''};`);
     new BodyPrinter(dialect, source, { names: new Names(scope), texts: inside }).body(body);
     source.close();
-    return guarded(isa, source.toLines());
+    return source.toLines();
   };
 
   const functionLines = (callee: KernelFunction, name: string): readonly string[] => {
@@ -275,24 +305,21 @@ export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {
     if (kernel.isa !== undefined) isas.add(kernel.isa);
     for (const spelling of used.spellings) {
       if (spelling.header !== undefined) headers.add(spelling.header);
-      if (spelling.definition === undefined || defined.has(spelling)) continue;
-      defined.add(spelling);
-      support.push(guarded(kernel.isa, spelling.definition));
+      const { definition } = spelling;
+      if (definition !== undefined) share(spelling, kernel, () => definition);
     }
     for (const table of used.tables) {
-      if (texts.has(table)) continue;
-      const name = names.fresh(table.name);
+      const name = texts.get(table) ?? names.fresh(table.name);
       texts.set(table, name);
-      support.push(guarded(kernel.isa, tableLines(table, name)));
+      share(table, kernel, () => tableLines(table, name));
     }
     for (const callee of used.functions) {
-      if (texts.has(callee)) continue;
-      const asWritten = functionLines(callee, callee.name).join('\n');
-      const printed = printedFunctions.get(asWritten);
-      const name = printed ?? names.fresh(callee.name);
+      const known = texts.get(callee);
+      const asWritten = known === undefined ? functionLines(callee, callee.name).join('\n') : undefined;
+      const name = known ?? printedFunctions.get(asWritten!) ?? names.fresh(callee.name);
       texts.set(callee, name);
-      printedFunctions.set(asWritten, name);
-      if (printed === undefined) support.push(functionLines(callee, name));
+      if (asWritten !== undefined) printedFunctions.set(asWritten, name);
+      share(name, kernel, () => functionLines(callee, name));
     }
   };
 
@@ -304,13 +331,16 @@ export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {
     return {
       name: kernel.name,
       prototype: headLines(head, parameters, '').join('\n'),
-      lines: define({ ...kernel, head }),
+      lines: guarded(kernel.isa, define({ ...kernel, head })),
     };
   });
   return {
     headers: Array.from(headers).sort(),
     isas: Array.from(isas, (isa) => ({ isa, lines: isaLines(isa) })),
-    support: isas.size === 0 ? support : [alwaysInline, ...support],
+    support: [
+      ...(isas.size === 0 ? [] : [alwaysInline]),
+      ...Array.from(support.values(), ({ lines }) => lines),
+    ],
     kernels: printed,
   };
 }

@@ -16,7 +16,8 @@ export interface Distillation {
 /** Mean over the batch of the cross entropy between labels (class indices) and logits [N, K]. */
 export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
   const [n, classes] = logits.shape;
-  const chosen = tf.oneHot(labels, classes, 1, 0, 'float32');
+  // Cast, not asked for as float: the WASM kernel writes integers into a float tensor.
+  const chosen = tf.cast(tf.oneHot(labels, classes), 'float32');
   return tf.mul(tf.sum(tf.mul(chosen, tf.logSoftmax(logits))), -1 / n);
 }
 

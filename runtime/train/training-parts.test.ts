@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
+import '@tensorflow/tfjs-backend-wasm';
 import { drawCurves } from './curves.ts';
 import { BatchReader, channelTables, type ImageSet } from './image-set.ts';
 import { crossEntropy, divergence } from './loss.ts';
@@ -46,23 +47,27 @@ it('descent is Nesterov, and decays what has more than one axis', () => {
   expect(parameters.get('b')!.dataSync()[0]).toBeCloseTo(b, 4);
 });
 
-it('losses: cross entropy of labels, divergence from a teacher', () => {
-  const logits = tf.tensor2d([[1, 2, 4], [0, 0, 0]]); // prettier-ignore
-  const p = [1, 2, 4].map((z) => Math.exp(z) / (Math.E + Math.exp(2) + Math.exp(4)));
-  expect(crossEntropy(logits, tf.tensor1d([2, 0], 'int32')).dataSync()[0]).toBeCloseTo(
-    -(Math.log(p[2]!) + Math.log(1 / 3)) / 2,
-    5,
-  );
-  expect(divergence(logits, logits, 2).dataSync()[0]).toBeCloseTo(0, 6);
-  const teacher = tf.tensor2d([[4, 2, 1], [0, 0, 0]]); // prettier-ignore
-  const soft = (row: number[]): number[] => {
-    const e = row.map((z) => Math.exp(z / 2));
-    return e.map((x) => x / e.reduce((s, y) => s + y));
-  };
-  const [t, s] = [soft([4, 2, 1]), soft([1, 2, 4])];
-  const kl = t.reduce((sum, q, i) => sum + q * Math.log(q / s[i]!), 0);
-  expect(divergence(logits, teacher, 2).dataSync()[0]).toBeCloseTo((4 * kl) / 2, 5);
-});
+it.each(['cpu', 'wasm'])(
+  'losses on %s: cross entropy of labels, divergence from a teacher',
+  async (backend) => {
+    expect(await tf.setBackend(backend)).toBe(true);
+    const logits = tf.tensor2d([[1, 2, 4], [0, 0, 0]]); // prettier-ignore
+    const p = [1, 2, 4].map((z) => Math.exp(z) / (Math.E + Math.exp(2) + Math.exp(4)));
+    expect(crossEntropy(logits, tf.tensor1d([2, 0], 'int32')).dataSync()[0]).toBeCloseTo(
+      -(Math.log(p[2]!) + Math.log(1 / 3)) / 2,
+      5,
+    );
+    expect(divergence(logits, logits, 2).dataSync()[0]).toBeCloseTo(0, 6);
+    const teacher = tf.tensor2d([[4, 2, 1], [0, 0, 0]]); // prettier-ignore
+    const soft = (row: number[]): number[] => {
+      const e = row.map((z) => Math.exp(z / 2));
+      return e.map((x) => x / e.reduce((s, y) => s + y));
+    };
+    const [t, s] = [soft([4, 2, 1]), soft([1, 2, 4])];
+    const kl = t.reduce((sum, q, i) => sum + q * Math.log(q / s[i]!), 0);
+    expect(divergence(logits, teacher, 2).dataSync()[0]).toBeCloseTo((4 * kl) / 2, 5);
+  },
+);
 
 describe('batches', () => {
   const count = 7;

@@ -46,7 +46,7 @@ export const shiftRightBy = rows.lanewise(
 
 /**
  * a + b * c in signed bytes, four products a lane. clang before 16 hides the intrinsic from files that are not compiled for it as a whole; the
- * instruction it knows all the same.
+ * instruction it knows all the same. The empty statement keeps gcc from unrolling a tile's loop until its accumulators no longer fit.
  */
 export const dot = rows.row(
   'dot',
@@ -57,7 +57,11 @@ export const dot = rows.row(
     'return a;',
     '#else',
     'const int32x4_t sum = vreinterpretq_s32_u8(a);',
-    `return ${fromWords('vdotq_s32(sum, vreinterpretq_s8_u8(b), vreinterpretq_s8_u8(c))')};`,
+    `a = ${fromWords('vdotq_s32(sum, vreinterpretq_s8_u8(b), vreinterpretq_s8_u8(c))')};`,
+    '#if !defined(__clang__)',
+    '__asm__("" : "+w"(a));',
+    '#endif',
+    'return a;',
     '#endif',
   ],
   (sum: Bytes, a: Bytes, b: Bytes) => {

@@ -6,6 +6,7 @@
  * Law: equal programs, options and samples give equal bytes. No clock, no machine and no random number without a seed gets in.
  */
 import type { EmittedFile, EmitOptions } from '../backends/backend.ts';
+import { defaultProfile, type Profile, profileOf } from '../backends/onnx/index.ts';
 import type { TfjsOptions, TrainingRuntime } from '../backends/tfjs/index.ts';
 import type { RuntimeModule } from '../backends/wgsl/index.ts';
 import { type Diagnostic, fail, formatType, type Graph, isF32, type Level, levels } from '../ir/index.ts';
@@ -15,6 +16,7 @@ import {
   levelOf,
   type PassContext,
   type PassRegistry,
+  parseLayerRules,
   parsePipeline,
   type Pipeline,
   printPipeline,
@@ -38,6 +40,7 @@ import {
   calibrates,
   defaultCalibrationMethod,
   defaultPipeline,
+  enginePipeline,
   type PipelineOptions,
 } from './default-pipeline.ts';
 import { quickExecutor } from './executor/quick.ts';
@@ -50,7 +53,7 @@ import { type Target, targetOf } from './targets.ts';
 import { restorePasses, restorePipeline } from './training/restore.ts';
 import type { TrainedModel } from './training/trained-model.ts';
 
-export interface CompileOptions extends PipelineOptions {
+export interface CompileOptions extends Omit<PipelineOptions, 'profile'> {
   /** c, wgsl, qir or onnx. */
   readonly target: string;
   /** Prefix of identifiers and file names in the output. Default: `model`. */
@@ -64,10 +67,12 @@ export interface CompileOptions extends PipelineOptions {
   readonly level?: Level;
   /** C: the instruction sets to emit code for. Default: `auto`, all there are. */
   readonly isa?: readonly string[];
-  /** Layers to keep in real numbers: no target can yet, so anything here is an error that says so. */
+  /** Globs of layers to keep in real numbers, where the program that is written can hold them. */
   readonly exclude?: readonly string[];
   /** Weights, bits and ranges of a training, instead of the model's own and of calibration. */
   readonly trained?: TrainedModel;
+  /** For whom an ONNX model is written: exact (the default), ort-cpu, tensorrt or int4. */
+  readonly profile?: string;
   /** Runs instead of the default pipeline. */
   readonly pipeline?: Pipeline | string;
   /** More passes that `pipeline` may name. */
@@ -112,7 +117,8 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
   const target = targetOf(options.target);
   const name = checkName(options.name ?? 'model');
   const level = targetLevel(target, options.level);
-  refuseExclusions(target, options.exclude ?? []);
+  refuseFloatLayers(target, level, options);
+  const profile = profileFor(target, level, options.profile);
   checkPorts(given);
 
   const diagnostics: Diagnostic[] = [];
@@ -130,7 +136,7 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
   }
   const from = levelOf(graph);
   if (from === undefined) throw new Error('the program does not verify at any level');
-  const pipeline = pipelineOf(options, target, from, level);
+  const pipeline = pipelineOf(options, target, from, level, profile);
   if (from !== 'float') warnUnused(options, report);
 
   const samples = calibrates(pipeline) ? (options.samples ?? drawSamples(graph, options, report)) : undefined;
@@ -192,6 +198,10 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
     ...(options.isa === undefined ? {} : { isa: options.isa }),
     ...(options.runtimeModule === undefined ? {} : { runtime: options.runtimeModule }),
     ...(target.trains === true ? trainingOptions(graph, options) : {}),
+    ...(profile === undefined ? {} : { profile }),
+    outputs: graph.outputs,
+    explain: context.explain,
+    report,
   });
   const reference: readonly EmittedFile[] =
     target.name === 'qir' || target.trains === true ? [] : programFiles(program, referenceFolder);
@@ -240,17 +250,39 @@ function targetLevel(target: Target, wanted: Level | undefined): Level {
   );
 }
 
-function refuseExclusions(target: Target, exclude: readonly string[]): void {
-  if (exclude.length === 0) return;
-  const integer = target.levels[0] === 'integer' && target.name !== 'qir';
+/** A layer in float has no place in an integer program. */
+function refuseFloatLayers(
+  target: Target,
+  level: Level,
+  { exclude = [], layerBits = '' }: CompileOptions,
+): void {
+  const rules = parseLayerRules(layerBits, '--layer-bits');
+  if (
+    (level !== 'integer' && target.trains !== true) ||
+    (exclude.length === 0 && rules.every(({ precision }) => precision !== 'float'))
+  )
+    return;
   fail(
     'compile/exclude',
-    integer
-      ? `--exclude keeps layers in float, and every layer of the ${target.name} target is computed in integers`
-      : `--exclude keeps layers in float, which the ${target.name} target can hold; leaving layers out of quantization is not built yet`,
+    `--exclude and "=float" keep layers in float, and every layer of ${target.name === 'qir' ? 'an integer program' : `the ${target.name} target`} is computed in integers`,
     {
-      help: "give such layers 8 bits instead: --layer-bits 'NAME=w8a8'; onnx and qir are the targets that can hold float layers",
+      help: "give such layers 8 bits instead, --layer-bits 'NAME=w8a8'; --target onnx and --target qir --level quantized can hold float layers",
     },
+  );
+}
+
+/** The profile of a quantized ONNX model; other programs have none. */
+function profileFor(target: Target, level: Level, name: string | undefined): Profile | undefined {
+  const has = target.name === 'onnx' && level === 'quantized';
+  if (name === undefined) return has ? defaultProfile : undefined;
+  const profile = profileOf(name);
+  if (has) return profile;
+  return fail(
+    'compile/profile',
+    target.name === 'onnx'
+      ? '--profile says how quantizers are written, and a model of the float level has none'
+      : `--profile says for which runtime an ONNX model is written, and the target is ${target.name}`,
+    { help: 'it goes with --target onnx' },
   );
 }
 
@@ -270,12 +302,34 @@ function checkPorts(graph: Graph): void {
   }
 }
 
-function pipelineOf(options: CompileOptions, target: Target, from: Level, to: Level): Pipeline {
-  const { pipeline } = options;
+function pipelineOf(
+  options: CompileOptions,
+  target: Target,
+  from: Level,
+  to: Level,
+  profile: Profile | undefined,
+): Pipeline {
+  const { pipeline, profile: _, exclude = [], ...rest } = options;
   if (typeof pipeline === 'string') return parsePipeline(pipeline, '--pass-pipeline');
   if (pipeline !== undefined) return pipeline;
-  if (options.trained !== undefined) return trainedPipeline(target, from, to);
-  return defaultPipeline(from, to, { ...options, training: target.trains === true });
+  if (options.trained !== undefined) {
+    return [...trainedPipeline(target, from, to), ...(profile === undefined ? [] : enginePipeline(profile))];
+  }
+  const layerBits = [
+    ...exclude.map(exclusionRule),
+    ...(rest.layerBits === undefined ? [] : [rest.layerBits]),
+  ];
+  return defaultPipeline(from, to, {
+    ...rest,
+    training: target.trains === true,
+    ...(layerBits.length === 0 ? {} : { layerBits: layerBits.join('; ') }),
+    ...(profile === undefined ? {} : { profile }),
+  });
+}
+
+/** A glob as the first of the rules on bits. Signs that the language of rules uses itself match as any character. */
+function exclusionRule(glob: string): string {
+  return `${glob.replace(/[\s,;=&:"()]/g, '?').replace(/^!/, '?')}=float`;
 }
 
 /** The pipeline that takes a training's result over. */

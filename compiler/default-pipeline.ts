@@ -6,6 +6,7 @@
  *
  * A program that arrives quantized (an ONNX file with QuantizeLinear in it) keeps its own bits and ranges: nothing is calibrated.
  */
+import type { Profile } from '../backends/onnx/index.ts';
 import type { Level } from '../ir/index.ts';
 import { levels } from '../ir/index.ts';
 import {
@@ -33,6 +34,8 @@ export interface PipelineOptions extends BitsOptions {
   readonly round?: Rounding;
   /** For a training: batch norms stay, and so do the real weights. */
   readonly training?: boolean;
+  /** For whom a quantized program is written, where it ends as one. */
+  readonly profile?: Profile;
 }
 
 export const defaultCalibrationMethod = 'mse';
@@ -58,8 +61,15 @@ export function assignBitsStep({ bits, precision, layerBits }: BitsOptions): Pip
 export function defaultPipeline(from: Level, to: Level, options: PipelineOptions): Pipeline {
   const method = options.calibrationMethod ?? defaultCalibrationMethod;
   const gptq = options.round === 'gptq';
-  const calibrate: PipelineStep = { kind: 'pass', name: 'calibrate', options: { method } };
-  const insert: PipelineStep = { kind: 'pass', name: 'insert-quantizers', options: {} };
+  const { profile } = options;
+  const placement = profile?.placement === 'operators' ? { placement: profile.placement } : {};
+  const signed = profile?.signed === true ? { signed: true } : {};
+  const calibrate: PipelineStep = {
+    kind: 'pass',
+    name: 'calibrate',
+    options: { method, ...placement, ...signed },
+  };
+  const insert: PipelineStep = { kind: 'pass', name: 'insert-quantizers', options: placement };
   const toQuantized: Pipeline = [
     assignBitsStep(options),
     ...(gptq ? parsePipeline('equalize-channels') : []),
@@ -74,14 +84,23 @@ export function defaultPipeline(from: Level, to: Level, options: PipelineOptions
     const training = parsePipeline(trainingPipeline);
     return to === 'float' ? training : [...training, assignBitsStep(options), calibrate, insert];
   }
-  const toInteger = parsePipeline('lower-to-integer,bound-accumulators,eliminate-dead');
+  // A model that arrives quantized spells its float parts in its own way.
+  const toInteger = parsePipeline(
+    `${from === 'quantized' ? 'canonicalize,' : ''}lower-to-integer,bound-accumulators,eliminate-dead`,
+  );
   const reaches = (level: Level): boolean =>
     levels.indexOf(from) < levels.indexOf(level) && levels.indexOf(to) >= levels.indexOf(level);
   return [
     ...(from === 'float' ? parsePipeline(floatPipeline) : []),
     ...(reaches('quantized') ? toQuantized : []),
+    ...(profile !== undefined && from !== 'integer' && to === 'quantized' ? enginePipeline(profile) : []),
     ...(reaches('integer') ? toInteger : []),
   ];
+}
+
+/** What a quantized program goes through before it is written for an engine. */
+export function enginePipeline({ integerBiases }: Profile): Pipeline {
+  return parsePipeline(`drop-clamps,${integerBiases ? 'quantize-biases,' : ''}eliminate-dead`);
 }
 
 /** Whether a pipeline needs samples to run on. */

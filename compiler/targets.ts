@@ -4,11 +4,19 @@
  */
 import type { Backend, Emission } from '../backends/backend.ts';
 import { c } from '../backends/c/index.ts';
-import { emitOnnx } from '../backends/onnx/index.ts';
+import {
+  brokenFusion,
+  defaultProfile,
+  exportOnnx,
+  fusionOf,
+  fusionText,
+  type OnnxModel,
+  type Profile,
+} from '../backends/onnx/index.ts';
 import { emitTfjs, type TfjsOptions } from '../backends/tfjs/index.ts';
 import { wgsl, type WgslOptions } from '../backends/wgsl/index.ts';
-import { bitWidth, fail, type Graph, type Level } from '../ir/index.ts';
-import { nearestName } from '../passes/index.ts';
+import { bitWidth, type Diagnostic, fail, type Graph, type Level } from '../ir/index.ts';
+import { levelOf, nearestName } from '../passes/index.ts';
 import { programFiles } from './artifact/artifact.ts';
 import { encodeModel } from './onnx/encode.ts';
 
@@ -16,7 +24,15 @@ export const targetNames = ['c', 'wgsl', 'qir', 'onnx', 'tfjs'] as const;
 export type TargetName = (typeof targetNames)[number];
 
 /** What targets are told: what all are, and what only one asks for. */
-export type TargetOptions = WgslOptions & TfjsOptions;
+export interface TargetOptions extends WgslOptions, TfjsOptions {
+  /** Names of the outputs of the model given, in order. */
+  readonly outputs?: readonly string[];
+  /** For whom an ONNX model is written. */
+  readonly profile?: Profile;
+  /** Hears, operator by operator, what a runtime will make of the model. */
+  readonly explain?: (sentence: string) => void;
+  readonly report?: (diagnostic: Diagnostic) => void;
+}
 
 export interface Target {
   readonly name: TargetName;
@@ -52,14 +68,21 @@ const qir: Target = {
 
 const onnx: Target = {
   name: 'onnx',
-  summary: 'An ONNX model with QuantizeLinear and DequantizeLinear around what is quantized.',
+  summary:
+    'An ONNX model with QuantizeLinear and DequantizeLinear, written for the runtime that --profile names.',
   levels: ['quantized', 'float'],
-  emit: (graph, { name }) => ({
-    files: [{ name: `${name}.onnx`, role: 'model', content: encodeModel(emitOnnx(graph)) }],
-    weightBytes: constantBytes(graph),
-    arenaBytes: 0,
-    tensors: [],
-  }),
+  emit: (graph, options) => {
+    const { name, outputs = graph.outputs, profile = defaultProfile } = options;
+    const model = exportOnnx(graph, profile, outputs);
+    if (levelOf(graph) === 'quantized') sayWhatFuses(model, profile, options);
+    return {
+      files: [{ name: `${name}.onnx`, role: 'model', content: encodeModel(model) }],
+      weightBytes: constantBytes(graph),
+      arenaBytes: 0,
+      tensors: [],
+      program: { profile: profile.name },
+    };
+  },
 };
 
 const tfjs: Target = {
@@ -69,6 +92,38 @@ const tfjs: Target = {
   trains: true,
   emit: emitTfjs,
 };
+
+/** To the one who explains operator by operator, to the user what matters for speed or keeps a runtime from loading the model. */
+function sayWhatFuses(
+  model: OnnxModel,
+  profile: Profile,
+  { explain, report }: Pick<TargetOptions, 'explain' | 'report'>,
+): void {
+  if (profile.signed) {
+    explain?.('TensorRT decides what it fuses; ONNX Runtime on x86 computes most of such a model in float');
+    return;
+  }
+  const operators = fusionOf(model);
+  for (const sentence of fusionText(operators)) explain?.(sentence);
+  const broken = brokenFusion(model);
+  if (broken !== undefined) {
+    report?.({
+      code: 'onnx/runtime-refuses',
+      severity: 'warning',
+      message: `ONNX Runtime 1.32 does not load this model as it is: it gives ${broken} to a kernel for 8 bits`,
+      help: 'load it with the session option session.disable_quant_qdq=1, or write it with --profile exact or ort-cpu',
+    });
+  }
+  const inFloat = operators.filter(({ opType, kind }) => opType === 'Conv' && kind === 'float').length;
+  if (inFloat > 0 && profile === defaultProfile) {
+    report?.({
+      code: 'onnx/computed-in-float',
+      severity: 'note',
+      message: `ONNX Runtime computes ${inFloat} of the convolutions in float, between quantizers; --explain says why`,
+      help: 'for speed there: --profile ort-cpu, which stores more values in 8 bits',
+    });
+  }
+}
 
 const targets: Readonly<Record<TargetName, Target | string>> = {
   c: ofBackend(c),

@@ -5,14 +5,16 @@
  *   bits       8, 4 or 2: that for every layer but the first convolution and the last dense layer, which stay at 8 (the paper's
  *              "mostly 4-bit"). 2 means 2-bit weights reading 4-bit activations: 2-bit activations carry too little.
  *   precision  w8a8, w4a8, w4a4, w2a4, ...: every layer, the ends too.
- *   layers     selector rules, `first,last=w8a8; layer3.*=w4a4`; the first rule that matches a layer decides.
+ *   layers     selector rules, `first,last=w8a8; layer3.*=w4a4`; the first rule that matches a layer decides. `float` in the place of
+ *              bits keeps a layer as it is, which only targets of the quantized level can hold.
  */
 import { fail, type Notes } from '../ir/index.ts';
 import { annotate } from './calibrate.ts';
-import { type Layer, layersOf } from './layers.ts';
+import { floatBits, type Layer, layersOf } from './layers.ts';
 import { onnxNodeOf } from './location.ts';
 import { definePass } from './pass.ts';
 import {
+  formatPrecision,
   type LayerFacts,
   matchSelector,
   parseLayerRules,
@@ -90,12 +92,14 @@ export const assignBits = definePass({
       const facts = layerFacts(layer, layers.length);
       const rule = rules.findIndex(({ selector }) => matchSelector(selector, facts));
       if (rule >= 0) used.add(rule);
-      const { weightBits, activationBits } =
-        rules[rule]?.precision ?? every ?? (isEnd(layer, layers) ? mostly[8]! : coarse);
-      notes.set(layer.value, { weight_bits: weightBits, activation_bits: activationBits });
-      context.explain(
-        `${layer.name}: w${weightBits}a${activationBits}${rule >= 0 ? `, by rule ${rule + 1}` : ''}`,
+      const chosen = rules[rule]?.precision ?? every ?? (isEnd(layer, layers) ? mostly[8]! : coarse);
+      notes.set(
+        layer.value,
+        chosen === 'float'
+          ? { weight_bits: floatBits, activation_bits: floatBits }
+          : { weight_bits: chosen.weightBits, activation_bits: chosen.activationBits },
       );
+      context.explain(`${layer.name}: ${formatPrecision(chosen)}${rule >= 0 ? `, by rule ${rule + 1}` : ''}`);
     }
     for (const i of rules.keys()) {
       if (used.has(i)) continue;

@@ -9,7 +9,7 @@ import { fail, type Graph, type Notes, producersOf, type Value, valuesOf } from 
 import { chooseRange, type ClipMethod, clipMethods } from './clip.ts';
 import { Histogram } from './histogram.ts';
 import { isNonNegative } from './non-negative.ts';
-import { quantizationPoints } from './quantization-points.ts';
+import { checkPlacement, placementOption, quantizationPoints } from './quantization-points.ts';
 
 /** Returns the graph with notes added to the values named. */
 export function annotate(graph: Graph, notes: ReadonlyMap<string, Notes>): Graph {
@@ -60,16 +60,22 @@ export const calibrate = definePass({
   summary: 'Observe every value to be stored and note the ranges worth representing.',
   options: {
     method: { kind: 'string', summary: `how to choose ranges: ${clipMethods.join(', ')}`, default: 'mse' },
+    placement: placementOption,
+    signed: {
+      kind: 'bool',
+      summary: 'symmetric ranges for values that are nowhere below zero too',
+      default: false,
+    },
   },
   requires: 'float',
   ensures: 'float',
-  run: async (graph, { method }, context) => {
+  run: async (graph, { method, placement, signed }, context) => {
     if (!(clipMethods as readonly string[]).includes(method)) {
       fail('calibrate/method', `no calibration method ${JSON.stringify(method)}`, {
         help: `one of ${clipMethods.join(', ')}`,
       });
     }
-    const { stored } = quantizationPoints(graph);
+    const { stored } = quantizationPoints(graph, checkPlacement(placement));
     const wanted = valuesOf(graph)
       .map(({ name }) => name)
       .filter((name) => stored.has(name));
@@ -94,7 +100,7 @@ export const calibrate = definePass({
       }
       const bounds = inputs.has(name) && graph.inputs.length === 1 ? context.samples?.bounds : undefined;
       const [min, max] = [Math.min(histogram.min, histogram.max), histogram.max];
-      const unsigned = bounds === undefined ? isNonNegative(name, view, known) : bounds[0] >= 0;
+      const unsigned = !signed && (bounds === undefined ? isNonNegative(name, view, known) : bounds[0] >= 0);
       if (min === 0 && max === 0) {
         context.report({
           code: 'calibrate/dead-value',

@@ -7,6 +7,7 @@ import { boundAccumulators } from './bound-accumulators.ts';
 import { calibrate } from './calibrate.ts';
 import { canonicalize } from './canonicalize.ts';
 import { correctStatistics } from './correct-statistics.ts';
+import { dropClamps } from './drop-clamps.ts';
 import { eliminateCommon } from './eliminate-common.ts';
 import { eliminateDead } from './eliminate-dead.ts';
 import { equalizeChannels } from './equalize-channels.ts';
@@ -16,6 +17,7 @@ import { foldConstants } from './fold-constants.ts';
 import { insertQuantizers } from './insert-quantizers.ts';
 import { lowerToInteger } from './lower-to-integer.ts';
 import type { Pass } from './pass.ts';
+import { quantizeBiases } from './quantize-biases.ts';
 import { type PassRegistry, registryOf } from './registry.ts';
 import { roundGptq } from './round-gptq.ts';
 
@@ -33,6 +35,8 @@ export const passes: readonly Pass[] = [
   insertQuantizers,
   roundGptq,
   correctStatistics,
+  dropClamps,
+  quantizeBiases,
   lowerToInteger,
   boundAccumulators,
 ];
@@ -67,3 +71,4 @@ export { defineRewrite, type Rewrite, rewriteInStages, rewriteToFixpoint } from 
 export * from './run.ts';
 export * from './sample-digest.ts';
 export * from './sha256.ts';
+export { parseLayerRules } from './selector/index.ts';

@@ -29,9 +29,13 @@ import {
   type Value,
   valuesOf,
 } from '../ir/index.ts';
+import { staysFloat } from './layers.ts';
 import { definePass, type PassContext } from './pass.ts';
 import {
+  checkPlacement,
   isAccumulated,
+  type Placement,
+  placementOption,
   type QuantizationPoints,
   quantizationPoints,
   streamBits,
@@ -67,15 +71,18 @@ export const insertQuantizers = definePass({
       summary: 'weight ranges: max, mse, or auto (mse below 8 bits)',
       default: 'auto',
     },
+    placement: placementOption,
   },
   requires: 'float',
   ensures: 'quantized',
-  run: (graph, options, context) => new Inserter(graph, options.weight_range, context).run(),
+  run: (graph, options, context) =>
+    new Inserter(graph, options.weight_range, checkPlacement(options.placement), context).run(),
 });
 
 class Inserter {
   readonly #graph: Graph;
   readonly #weightRange: string;
+  readonly #placement: Placement;
   readonly #context: PassContext;
   readonly #builder: GraphBuilder;
   readonly #makers: ReadonlyMap<string, Node>;
@@ -84,7 +91,7 @@ class Inserter {
   /** `value/bits` -> the f32 value that has gone through that quantizer. */
   readonly #real = new Map<string, string>();
 
-  constructor(graph: Graph, weightRange: string, context: PassContext) {
+  constructor(graph: Graph, weightRange: string, placement: Placement, context: PassContext) {
     if (weightRange !== 'auto' && !(weightRanges as readonly string[]).includes(weightRange)) {
       fail('insert-quantizers/weight-range', `no weight range ${JSON.stringify(weightRange)}`, {
         help: `one of auto, ${weightRanges.join(', ')}`,
@@ -95,7 +102,8 @@ class Inserter {
     this.#context = context;
     this.#builder = new GraphBuilder(graph.name);
     this.#makers = producersOf(graph);
-    this.#points = quantizationPoints(graph);
+    this.#points = quantizationPoints(graph, placement);
+    this.#placement = placement;
     for (const [name, reason] of this.#points.reasons) context.explain(`%${name}: ${reason}`);
     this.#elements = storedElements(graph, this.#points);
   }
@@ -107,7 +115,8 @@ class Inserter {
     for (const node of nodes) {
       const reads = this.#points.reads.get(node.result.name);
       const operands = node.operands.map((operand, i) => {
-        if (opOf(node.op).traits.layer === true && i === 1) return this.#weights(node, operand);
+        if (opOf(node.op).traits.layer === true && i === 1 && !staysFloat(node))
+          return this.#weights(node, operand);
         const bits = reads?.[i];
         return bits === undefined ? operand : this.#through(operand, bits);
       });
@@ -124,9 +133,11 @@ class Inserter {
     if (done !== undefined) return done;
     const element = this.#elements.get(key)!;
     const location = this.#makers.get(value)?.location;
+    const [widest] = this.#points.stored.get(value)!;
+    const source = this.#placement === 'operators' && bits < widest! ? this.#through(value, widest!) : value;
     const stored = this.#builder.add(
       'quantize',
-      [value],
+      [source],
       {},
       { name: `${value}.${element.storage}`, element, location },
     );

@@ -5,6 +5,14 @@
 import { elementCount, type Graph, type Node, opOf, typesOf } from '../ir/index.ts';
 import { onnxNodeOf } from './location.ts';
 
+/** What `assign-bits` notes as the bits of a layer that is kept in float. */
+export const floatBits = 32;
+
+/** Whether the layer that this node is has been kept in float. */
+export function staysFloat({ result }: Node): boolean {
+  return result.notes?.weight_bits === floatBits;
+}
+
 export interface Layer {
   /** The ONNX node that the layer comes from where that is known and unique, else the name of its value. */
   readonly name: string;
@@ -35,7 +43,7 @@ export function layersOf(graph: Graph): Layer[] {
   return nodes.map((node, index) => {
     const weight = types.get(node.operands[1]!)!.shape;
     const { shape } = node.result.type;
-    const { notes } = node.result;
+    const notes = staysFloat(node) ? undefined : node.result.notes;
     const unique = names.indexOf(names[index]!) === names.lastIndexOf(names[index]!);
     const groups = (node.attributes['groups'] as number | undefined) ?? 1;
     return {

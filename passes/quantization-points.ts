@@ -10,12 +10,38 @@
  *      meet in an addition, the one that multiplies more flows into it and the other is stored, as the shortcut: a block's main branch
  *      is never materialised, its projection is.
  *      A batch norm that still stands behind its layer, as training wants it, is where that layer's accumulator ends.
- *   4. An op that only moves or selects elements (max pool, reshape, concat) keeps the quantization of what it reads, which
+ *   4. A layer that stays in float reads what is stored in 8 bits for others, and real numbers where nothing is.
+ *   5. An op that only moves or selects elements (max pool, reshape, concat) keeps the quantization of what it reads, which
  *      is the widest that any reader of its result asks for.
+ *
+ * That is the placement `accumulators`, after which our own kernels compute. The placement `operators` is for engines that run one
+ * operator after another on integers: there nothing flows into an addition, which reads both its operands from the stream, and a
+ * narrower copy of a value is made from its widest one, since no operator returns its result in two widths.
  */
-import { elementCount, type Graph, type Node, opOf, producersOf, usersOf } from '../ir/index.ts';
+import { elementCount, fail, type Graph, type Node, opOf, producersOf, usersOf } from '../ir/index.ts';
+import { staysFloat } from './layers.ts';
 
 export const streamBits = 8;
+
+export const placements = ['accumulators', 'operators'] as const;
+export type Placement = (typeof placements)[number];
+
+/** What the passes that go by this rule say about their option of that name. */
+export const placementOption = {
+  kind: 'string',
+  summary: 'where values are stored: accumulators (as our kernels compute) or operators (one by one)',
+  default: 'accumulators',
+} as const;
+
+export function checkPlacement(placement: string): Placement {
+  const known = placements.find((each) => each === placement);
+  return (
+    known ??
+    fail('quantization-points/placement', `no placement ${JSON.stringify(placement)}`, {
+      help: `one of ${placements.join(', ')}`,
+    })
+  );
+}
 
 export interface QuantizationPoints {
   /** Value -> the bit-widths it is stored in, widest first. */
@@ -29,7 +55,7 @@ export interface QuantizationPoints {
   readonly reasons: ReadonlyMap<string, string>;
 }
 
-export function quantizationPoints(graph: Graph): QuantizationPoints {
+export function quantizationPoints(graph: Graph, placement: Placement = 'accumulators'): QuantizationPoints {
   const users = usersOf(graph);
   const makers = producersOf(graph);
   const order = new Map(graph.nodes.map((node, i) => [node.result.name, i]));
@@ -37,6 +63,7 @@ export function quantizationPoints(graph: Graph): QuantizationPoints {
   const demand = new Map<string, Set<number>>();
   const reads = new Map<string, (number | undefined)[]>();
   const reasons = new Map<string, string>();
+  const inFloat: Node[] = [];
 
   const ask = (node: Node, index: number, bits: number, reason: string): void => {
     const value = node.operands[index]!;
@@ -79,7 +106,8 @@ export function quantizationPoints(graph: Graph): QuantizationPoints {
     const op = opOf(node.op);
     const value = node.result.name;
     const label = `%${value} (${node.op})`;
-    if (op.traits.layer === true) {
+    if (op.traits.layer === true && staysFloat(node)) inFloat.push(node);
+    else if (op.traits.layer === true) {
       const bits = node.result.notes?.activation_bits ?? streamBits;
       ask(node, 0, bits, `${label} multiplies it in ${bits} bits`);
     } else if (op.traits.clamp !== undefined) {
@@ -103,7 +131,7 @@ export function quantizationPoints(graph: Graph): QuantizationPoints {
       reasons.set(node.operands[0]!, `${label} reads it as a real number at the edge`);
     } else if ((node.op === 'add' || node.op === 'sub') && node.operands[0] !== node.operands[1]) {
       const flowing = node.operands
-        .filter(canFlow)
+        .filter((x) => placement === 'accumulators' && canFlow(x))
         .sort((a, b) => work(b) - work(a) || order.get(b)! - order.get(a)!)
         .at(0);
       for (const [index, x] of node.operands.entries()) {
@@ -123,6 +151,18 @@ export function quantizationPoints(graph: Graph): QuantizationPoints {
     if (maker === undefined) continue;
     const exact = isAccumulated(maker) || opOf(maker.op).traits.boundary === true;
     if (!exact) want(output, streamBits, 'returned, and not held in an accumulator');
+  }
+
+  for (const node of inFloat) {
+    const x = node.operands[0]!;
+    if (demand.get(x)?.has(streamBits) === true)
+      ask(
+        node,
+        0,
+        streamBits,
+        `%${node.result.name} (${node.op}) computes in float what is stored for others`,
+      );
+    else if (!demand.has(x)) reasons.set(x, `%${node.result.name} (${node.op}) reads it as real numbers`);
   }
 
   return {

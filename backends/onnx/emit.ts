@@ -4,18 +4,23 @@
  */
 import { fail, formatName, type Graph, type Node, producersOf } from '../../ir/index.ts';
 import { Emission } from './emission.ts';
+import { constantTensor } from './integers.ts';
 import { loweringOf } from './lower.ts';
 import { dataTypeCode, type OnnxModel, type OnnxValue } from './model.ts';
-import { containerOf, onnxTensor } from './tensors.ts';
+import { type IntegerForm, plainForm } from './profile.ts';
 
-/** Version of the ONNX operators that are written: the first with 16-bit QuantizeLinear. */
+/** Version of the ONNX operators that are written: the first with 16 and 4-bit QuantizeLinear. */
 export const emittedOpset = 21;
-/** The version of the file format that belongs to it. */
-const emittedIrVersion = 10;
+/** The first with 2-bit integers: written only where there are any. */
+const twoBitOpset = 25;
+/** The version of the file format that belongs to each. */
+const irVersions: Readonly<Record<number, number>> = { [emittedOpset]: 10, [twoBitOpset]: 13 };
 
 export interface EmitOptions {
   /** Names of the values that the model returns. Default: the outputs of the program. */
   readonly outputs?: readonly string[];
+  /** How integers are written. Default: in bytes, as they are. */
+  readonly form?: IntegerForm;
 }
 
 /**
@@ -23,7 +28,7 @@ export interface EmitOptions {
  * QcError `onnx/not-emittable` for ops of the integer level.
  */
 export function emitOnnx(graph: Graph, options: EmitOptions = {}): OnnxModel {
-  const emission = new Emission(graph);
+  const emission = new Emission(graph, options.form ?? plainForm);
   const wanted = options.outputs ?? graph.outputs;
   const nodes = neededNodes(graph, wanted);
   const read = new Set([...nodes.flatMap((node) => node.operands), ...wanted]);
@@ -34,7 +39,7 @@ export function emitOnnx(graph: Graph, options: EmitOptions = {}): OnnxModel {
     }
   }
   for (const [name, constant] of graph.constants) {
-    if (read.has(name)) emission.initializers.push(onnxTensor(name, constant));
+    if (read.has(name)) emission.initializers.push(constantTensor(name, constant, emission.form));
   }
   for (const node of nodes) {
     const lowering = loweringOf(node.op);
@@ -43,6 +48,7 @@ export function emitOnnx(graph: Graph, options: EmitOptions = {}): OnnxModel {
         help: 'only the float and the quantized level can be written as ONNX',
       });
     }
+    emission.begin(node);
     lowering(node, emission);
   }
   const made = new Set(nodes.map((node) => node.result.name));
@@ -54,15 +60,24 @@ export function emitOnnx(graph: Graph, options: EmitOptions = {}): OnnxModel {
       name,
     );
   });
+  // A constant may have been written in another shape than the program has it.
+  const readers = new Set([
+    ...emission.nodes.flatMap(({ inputs }) => inputs),
+    ...outputs.map(({ name }) => name),
+  ]);
+  const twoBits = emission.initializers.some(({ dataType }) =>
+    [dataTypeCode.int2, dataTypeCode.uint2].includes(dataType as 25),
+  );
+  const opset = twoBits ? twoBitOpset : emittedOpset;
   return {
-    irVersion: emittedIrVersion,
+    irVersion: irVersions[opset]!,
     producer: 'qc',
-    opsets: new Map([['', emittedOpset]]),
+    opsets: new Map([['', opset]]),
     graph: {
       name: graph.name,
       inputs: graph.inputs.map(({ name }) => valueOf(name, emission, name)),
       outputs,
-      initializers: emission.initializers,
+      initializers: emission.initializers.filter(({ name }) => readers.has(name)),
       sparseInitializers: [],
       nodes: emission.nodes,
     },
@@ -71,11 +86,9 @@ export function emitOnnx(graph: Graph, options: EmitOptions = {}): OnnxModel {
 }
 
 function valueOf(name: string, emission: Emission, typed: string): OnnxValue {
-  const { element, shape } = emission.typeOf(typed);
-  return {
-    name,
-    type: { kind: 'tensor', dataType: dataTypeCode[containerOf(element.storage)], dims: shape },
-  };
+  const { shape } = emission.typeOf(typed);
+  const { type } = emission.writtenAs(typed);
+  return { name, type: { kind: 'tensor', dataType: dataTypeCode[type], dims: shape } };
 }
 
 function neededNodes(graph: Graph, wanted: readonly string[]): Node[] {

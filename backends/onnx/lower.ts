@@ -1,13 +1,11 @@
 /**
  * What each op becomes in ONNX: one row an op, for the float and the quantized level. Versions of operators are those of `emittedOpset`.
  *
- * A quantize to fewer than 8 bits saturates first, in reals: QuantizeLinear to 8 bits then yields the same integers, because a bound
- * `step * integer`, rounded to float32, divides back to within half a step of that integer.
+ * A storage narrower than the type it is written in is clamped behind QuantizeLinear, as integers: rounding and saturating to 8 bits first
+ * changes nothing, and an engine still finds the quantizer right behind the layer, where it fuses the two.
  */
 import {
   elementCount,
-  formatElement,
-  type Graph,
   type IntegerOp,
   isQuantized,
   type Node,
@@ -18,7 +16,8 @@ import {
 } from '../../ir/index.ts';
 import type { Emission } from './emission.ts';
 import type { OnnxAttribute } from './model.ts';
-import { containerOf, int64List, numbers } from './tensors.ts';
+import { bitsOf, integers } from './integers.ts';
+import { int64List, numbers } from './tensors.ts';
 
 /** Ops of the float and the quantized level. */
 export type EmittedOp = Exclude<OpName, Extract<IntegerOp, 'requantize' | 'lookup'>>;
@@ -66,13 +65,26 @@ function reachedPads(node: Node, input: readonly number[]): number[] {
   return reached;
 }
 
+/** True where one window is the whole image. */
+function coversAll(node: Node, [, , ...extents]: readonly number[]): boolean {
+  const whole = listOf(node, 'kernel').every((extent, axis) => extent === extents[axis]);
+  return (
+    whole && [...listOf(node, 'pads'), ...listOf(node, 'dilations')].every((n, i) => n === (i < 4 ? 0 : 1))
+  );
+}
+
 function pool(opType: string, more: Record<string, OnnxAttribute>): Lowering {
   return (node, emission) => {
     const dilations = listOf(node, 'dilations');
+    const { shape } = emission.typeOf(node.operands[0]!);
+    if (opType === 'AveragePool' && coversAll(node, shape)) {
+      emission.push('GlobalAveragePool', node.operands, node.result.name);
+      return;
+    }
     emission.push(opType, node.operands, node.result.name, {
       kernel_shape: ints(listOf(node, 'kernel')),
       strides: ints(listOf(node, 'strides')),
-      pads: ints(reachedPads(node, emission.typeOf(node.operands[0]!).shape)),
+      pads: ints(reachedPads(node, shape)),
       // Left out where it says nothing: integer forms of the pools that engines put in place do not know it.
       ...(dilations.some((step) => step > 1) ? { dilations: ints(dilations) } : {}),
       ...more,
@@ -80,34 +92,18 @@ function pool(opType: string, more: Record<string, OnnxAttribute>): Lowering {
   };
 }
 
-/** A vector along the channels, as broadcasting needs it: [C, 1, ...]. */
+/** A vector along the channels, as broadcasting needs it: [C, 1, ...]. A constant is written in that shape. */
 function alongChannels(emission: Emission, vector: string, rank: number, result: string): string {
   const extent = emission.typeOf(vector).shape[0]!;
   const shape = [extent, ...new Array<number>(rank - 2).fill(1)];
+  const constant = emission.graph.constants.get(vector);
+  if (constant !== undefined) {
+    return emission.initializer(
+      numbers(`${result}/${vector}`, 'float', constant.data as Float32Array, shape),
+    );
+  }
   const wanted = emission.shared(`shape ${shape.join()}`, () => int64List(`shape.${shape.join('x')}`, shape));
   return emission.step('Reshape', [vector, wanted], result);
-}
-
-/** Scale and zero point operands of a quantized type. */
-function quantizationOperands(emission: Emission, element: QuantizedElement): readonly [string, string] {
-  const key = formatElement(element);
-  const container = containerOf(element.storage);
-  if (container === 'float') throw new Error('a quantized element is an integer');
-  const scale = element.scale;
-  const scaleName =
-    typeof scale === 'string'
-      ? scale
-      : emission.shared(`scale ${key}`, () => numbers('scale', 'float', [scale], []));
-  const extent = typeof scale === 'string' ? emission.typeOf(scale).shape : [];
-  const zeroPoint = emission.shared(`zero point ${key} ${extent.join()}`, () =>
-    numbers(
-      'zero_point',
-      container as 'int8',
-      new Array<number>(elementCount(extent)).fill(element.zeroPoint),
-      extent,
-    ),
-  );
-  return [scaleName, zeroPoint];
 }
 
 function axisAttribute(element: QuantizedElement): Record<string, OnnxAttribute> {
@@ -119,33 +115,24 @@ function quantizedElement(type: TensorType): QuantizedElement {
   return type.element;
 }
 
-/** Narrow storages saturate in reals, see the head of this file. */
-function saturated(emission: Emission, graph: Graph, node: Node, element: QuantizedElement): string {
-  const [x] = node.operands as [string];
-  const container = containerOf(element.storage);
-  const [min, max] = storageRange(element.storage);
-  const full = container === 'uint8' || container === 'int8' ? 256 : 0;
-  if (max - min + 1 >= full) return x;
-  const { scale, zeroPoint, axis } = element;
-  const key = formatElement(element);
-  const bound = (name: string, integer: number, steps: ArrayLike<number>, shape: readonly number[]): string =>
-    emission.shared(`${name} ${key} ${shape.join()}`, () =>
-      numbers(
-        name,
-        'float',
-        Array.from(steps, (step) => Math.fround((integer - zeroPoint) * step)),
-        shape,
-      ),
-    );
-  if (typeof scale === 'number') {
-    const bounds = [bound('smallest', min, [scale], []), bound('largest', max, [scale], [])];
-    return emission.step('Clip', [x, ...bounds], node.result.name);
-  }
-  // Clip takes one bound for all.
-  const steps = graph.constants.get(scale)!.data;
-  const shape = node.result.type.shape.map((extent, i) => (i === axis ? extent : 1));
-  const above = emission.step('Max', [x, bound('smallest', min, steps, shape)], node.result.name);
-  return emission.step('Min', [above, bound('largest', max, steps, shape)], node.result.name);
+/**
+ * Scale and zero point of a quantized value or constant, named as other tools name them: `x_scale`, `x_zero_point`. An int32 has no
+ * zero point, and must not have one.
+ */
+function quantizationOperands(emission: Emission, name: string): readonly string[] {
+  const { scale, storage, zeroPoint } = quantizedElement(emission.typeOf(name));
+  const base = name.replace(/_(QuantizeLinear_Output|quantized)(?=\.\d+$|$)/, '');
+  const scaleName =
+    typeof scale === 'string'
+      ? scale
+      : emission.shared(`scale of ${name}`, () => numbers(`${base}_scale`, 'float', [scale], []));
+  if (storage === 'i32') return [scaleName];
+  const { type, shift } = emission.writtenAs(name);
+  const dims = typeof scale === 'string' ? emission.typeOf(scale).shape : [];
+  const zeroPoints = emission.shared(`zero point of ${name}`, () =>
+    integers(`${base}_zero_point`, type, new Array<number>(elementCount(dims)).fill(zeroPoint + shift), dims),
+  );
+  return [scaleName, zeroPoints];
 }
 
 export const lowerings = {
@@ -239,23 +226,30 @@ export const lowerings = {
   concat: plainly('Concat', (node) => ({ axis: int(numberOf(node, 'axis')) })),
   softmax: plainly('Softmax', (node) => ({ axis: int(numberOf(node, 'axis')) })),
   quantize: (node, emission) => {
+    const { name } = node.result;
     const element = quantizedElement(node.result.type);
-    const x = saturated(emission, emission.graph, node, element);
-    emission.push(
-      'QuantizeLinear',
-      [x, ...quantizationOperands(emission, element)],
-      node.result.name,
-      axisAttribute(element),
+    const { type, shift } = emission.writtenAs(name);
+    const operands = [node.operands[0]!, ...quantizationOperands(emission, name)];
+    const [min, max] = storageRange(element.storage);
+    if (max - min + 1 === 2 ** bitsOf(type)) {
+      emission.push('QuantizeLinear', operands, name, axisAttribute(element));
+      return;
+    }
+    const wide = emission.step('QuantizeLinear', operands, name, axisAttribute(element));
+    const bounds = [min, max].map((bound) =>
+      emission.shared(`${type} ${bound + shift}`, () =>
+        integers(bound === min ? 'smallest' : 'largest', type, [bound + shift], []),
+      ),
     );
+    emission.push('Clip', [wide, ...bounds], name);
   },
   dequantize: (node, emission) => {
     const [x] = node.operands as [string];
-    const element = quantizedElement(emission.typeOf(x));
     emission.push(
       'DequantizeLinear',
-      [x, ...quantizationOperands(emission, element)],
+      [x, ...quantizationOperands(emission, x)],
       node.result.name,
-      axisAttribute(element),
+      axisAttribute(quantizedElement(emission.typeOf(x))),
     );
   },
 } as const satisfies Record<EmittedOp, Lowering>;

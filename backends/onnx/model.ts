@@ -22,6 +22,8 @@ export const dataTypeCode = {
   bfloat16: 16,
   uint4: 21,
   int4: 22,
+  uint2: 25,
+  int2: 26,
 } as const;
 
 export type DataType = keyof typeof dataTypeCode;

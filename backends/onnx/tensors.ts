@@ -1,11 +1,8 @@
-/**
- * IR tensors as ONNX tensors. Storages below 8 bits live in 8-bit integers here: every runtime reads those, and a saturation before
- * QuantizeLinear (see `lower.ts`) keeps them as narrow as the type says.
- */
-import type { Storage, Tensor } from '../../ir/index.ts';
+/** Small ONNX tensors made from numbers, and the byte or word that any runtime holds a storage in. */
+import type { Storage } from '../../ir/index.ts';
 import { type DataType, dataTypeCode, type OnnxTensor } from './model.ts';
 
-/** The ONNX type that holds a storage. */
+/** The ONNX type that holds a storage, narrow ones in 8 bits. */
 export function containerOf(storage: Storage | 'f32'): DataType {
   switch (storage) {
     case 'f32':
@@ -25,15 +22,6 @@ export function containerOf(storage: Storage | 'f32'): DataType {
   }
 }
 
-export function onnxTensor(name: string, { type, data }: Tensor): OnnxTensor {
-  return {
-    name,
-    dataType: dataTypeCode[containerOf(type.element.storage)],
-    dims: type.shape,
-    payload: { kind: 'raw', bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) },
-  };
-}
-
 /** A list of 64-bit integers, as operands for shapes, axes and pads are. */
 export function int64List(name: string, values: readonly number[]): OnnxTensor {
   const wide = BigInt64Array.from(values, (value) => BigInt(value));
@@ -45,10 +33,13 @@ export function int64List(name: string, values: readonly number[]): OnnxTensor {
   };
 }
 
+/** Types that scalars and short lists are written in. */
+export type NumberType = 'float' | 'int8' | 'uint8' | 'int16' | 'int32';
+
 /** Numbers of one type; no dims make a scalar. */
 export function numbers(
   name: string,
-  dataType: 'float' | 'int8' | 'uint8' | 'int16' | 'int32',
+  dataType: NumberType,
   values: readonly number[] | Float32Array,
   dims: readonly number[],
 ): OnnxTensor {

@@ -4,6 +4,7 @@ import type { Artifact } from '../artifact/artifact-files.ts';
 import { cMachine } from '../runners/node-c-machine.ts';
 import { openCRunner } from '../runners/node-c.ts';
 import { openWgslRunner } from '../runners/node-wgsl.ts';
+import { onnxRunner } from '../runners/onnx.ts';
 import { referenceRunner } from '../runners/reference.ts';
 import type { Runner } from '../runners/runner.ts';
 
@@ -21,8 +22,16 @@ const runners: Readonly<Record<string, Open>> = {
   c: async (artifact, { on }) => openCRunner(artifact, on === undefined ? {} : { machine: cMachine(on) }),
   wgsl: async (artifact, { adapter }) => openWgslRunner(artifact, adapter === undefined ? {} : { adapter }),
   qir: async (artifact) => referenceRunner(await artifact.program()),
-  onnx: async (artifact) => referenceRunner(await artifact.program()),
+  onnx: async (artifact) => onnxRunner(await modelOf(artifact), artifact.manifest.inputs),
 };
+
+/** The bytes of the one file that is a model. */
+async function modelOf({ manifest, read }: Artifact): Promise<Uint8Array> {
+  const model = manifest.files.find(({ role }) => role === 'model');
+  return model === undefined
+    ? fail('cli/no-model', 'the manifest of the artifact lists no model')
+    : read(model.name);
+}
 
 /** Opens what runs the artifact. The caller closes it. */
 export async function openArtifactRunner(

@@ -25,6 +25,8 @@ export class ImportContext {
   readonly warnings: Diagnostic[] = [];
   readonly #constants = new Map<StaticTensor, string>();
   readonly #dequantized = new Map<string, string>();
+  readonly #quantized = new Map<string, string>();
+  readonly #written = new Map<string, Element>();
 
   constructor(name: string) {
     this.builder = new GraphBuilder(name);
@@ -135,7 +137,24 @@ export class ImportContext {
 
   /** Quantizes a value again after an op that only moved it. */
   quantize(name: string, element: Element, wish: string, location?: Location): string {
-    return this.builder.add('quantize', [name], {}, { name: wish, element, location });
+    const result = this.builder.add('quantize', [name], {}, { name: wish, element, location });
+    this.#quantized.set(result, name);
+    return result;
+  }
+
+  /** Notes that a value of narrow integers is written in a wider type, as the file has it. */
+  noteWritten(name: string, element: Element): void {
+    this.#written.set(name, element);
+  }
+
+  /** The element that the file gives a quantized value. */
+  writtenElement(name: string): Element {
+    return this.#written.get(name) ?? this.typeOf(name).element;
+  }
+
+  /** The real value that a value was quantized from, where that is known. */
+  quantizedFrom(name: string): string | undefined {
+    return this.#quantized.get(name);
   }
 }
 

@@ -2,7 +2,7 @@
  * What the name of an ONNX value stands for once its maker has been imported. Numbers known at compile time stay out of the program
  * until something needs them there; that is how shape arithmetic disappears.
  */
-import { type Storage, storageRange } from '../../ir/index.ts';
+import { bitWidth, isSigned, type Storage, storageRange } from '../../ir/index.ts';
 import { allocateStatic, type StaticTensor, staticTensor } from './static-tensor.ts';
 
 /** Integers with the step that makes them real numbers: a dequantized initializer, kept as integers. */
@@ -36,17 +36,23 @@ export function realWeights(weights: QuantizedWeights): StaticTensor {
   return staticTensor(ints.name, 'float', ints.dims, values);
 }
 
+const storages: Readonly<Record<string, Storage>> = {
+  int2: 'i2',
+  uint2: 'u2',
+  int4: 'i4',
+  uint4: 'u4',
+  int8: 'i8',
+  uint8: 'u8',
+  int16: 'i16',
+  int32: 'i32',
+};
+
+/** ONNX integer types that quantized values can have, for those who refuse another. */
+export const integerTypes = Object.keys(storages).join(', ');
+
 /** The IR storage of an ONNX integer type, where there is one. */
 export function storageOf(type: string): Storage | undefined {
-  const storages: Readonly<Record<string, Storage>> = {
-    int4: 'i4',
-    uint4: 'u4',
-    int8: 'i8',
-    uint8: 'u8',
-    int16: 'i16',
-    int32: 'i32',
-  };
-  return storages[type];
+  return Object.hasOwn(storages, type) ? storages[type] : undefined;
 }
 
 /**
@@ -54,17 +60,18 @@ export function storageOf(type: string): Storage | undefined {
  * around 128 is i8 around 0, the same real numbers.
  */
 export function signedWeights(weights: QuantizedWeights): QuantizedWeights {
-  if (weights.storage !== 'u8' && weights.storage !== 'u4') return weights;
+  if (isSigned(weights.storage)) return weights;
   const [, max] = storageRange(weights.storage);
   const half = (max + 1) / 2;
   const { ints } = weights;
-  const type = weights.storage === 'u8' ? 'int8' : 'int4';
+  const bits = bitWidth(weights.storage) as 2 | 4 | 8;
+  const type = `int${bits}` as const;
   const moved = allocateStatic(type, ints.data.length);
   for (let i = 0; i < moved.length; i++) moved[i] = ints.data[i]! - half;
   return {
     ...weights,
     ints: { ...ints, type, data: moved },
-    storage: weights.storage === 'u8' ? 'i8' : 'i4',
+    storage: `i${bits}`,
     zeroPoint: weights.zeroPoint - half,
   };
 }

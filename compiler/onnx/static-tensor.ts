@@ -43,6 +43,8 @@ const layouts: Readonly<Record<DataType, Layout>> = {
   bool: { bits: 8, array: Uint8Array, real: false },
   int4: { bits: 4, array: Int8Array, real: false },
   uint4: { bits: 4, array: Uint8Array, real: false },
+  int2: { bits: 2, array: Int8Array, real: false },
+  uint2: { bits: 2, array: Uint8Array, real: false },
 };
 
 const typeNames = new Map(Object.entries(dataTypeCode).map(([name, code]) => [code, name as DataType]));
@@ -186,10 +188,23 @@ function fromBytes(bytes: Uint8Array, type: DataType, count: number): StaticData
     case 'bool':
       return new Uint8Array(bytes);
     case 'int4':
-      return Int8Array.from({ length: count }, (_, i) => ((bytes[i >> 1]! >> ((i & 1) * 4)) << 28) >> 28);
+    case 'int2':
+      return Int8Array.from(unpacked(bytes, layouts[type].bits, count), (value) =>
+        value >= 2 ** (layouts[type].bits - 1) ? value - 2 ** layouts[type].bits : value,
+      );
     case 'uint4':
-      return Uint8Array.from({ length: count }, (_, i) => (bytes[i >> 1]! >> ((i & 1) * 4)) & 15);
+    case 'uint2':
+      return unpacked(bytes, layouts[type].bits, count);
   }
+}
+
+/** Integers of less than a byte, the first in the lowest bits of each byte, as unsigned numbers. */
+function unpacked(bytes: Uint8Array, bits: number, count: number): Uint8Array {
+  const perByte = 8 / bits;
+  return Uint8Array.from(
+    { length: count },
+    (_, i) => (bytes[Math.floor(i / perByte)]! >> (bits * (i % perByte))) & (2 ** bits - 1),
+  );
 }
 
 /** A buffer of its own for the bytes. Files put tensors at any address, and a view of a file would keep the whole of it alive. */

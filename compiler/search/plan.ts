@@ -93,7 +93,13 @@ function rulesOf(chosen: readonly FrontLayer[], layers: readonly Layer[], what: 
   for (const [i, layer] of layers.entries()) {
     const found = precisionFor(parsed, layerFacts(layer, layers.length));
     const { weight_bits, activation_bits, name } = chosen[i]!;
-    if (found?.weightBits === weight_bits && found.activationBits === activation_bits) continue;
+    if (
+      found !== undefined &&
+      found !== 'float' &&
+      found.weightBits === weight_bits &&
+      found.activationBits === activation_bits
+    )
+      continue;
     fail('plan/ambiguous', `the name ${JSON.stringify(name)} in ${what} means several layers of the model`, {
       help: 'give the nodes of the model names of their own',
     });

@@ -2,4 +2,11 @@
 export { matchGlob } from './glob.ts';
 export { matchSelector, precisionFor } from './match.ts';
 export { formatPrecision, parseLayerRules, parseLayerSelector, parsePrecision } from './parse.ts';
-export type { LayerCondition, LayerFacts, LayerRule, LayerSelector, Precision } from './selector.ts';
+export type {
+  LayerCondition,
+  LayerFacts,
+  LayerRule,
+  LayerSelector,
+  Precision,
+  RulePrecision,
+} from './selector.ts';

@@ -3,14 +3,14 @@
  * that begins after a `/`: exporters write `/layer3/layer3.0/conv1/Conv` where a user says `layer3.*`.
  */
 import { matchGlob } from './glob.ts';
-import type { LayerCondition, LayerFacts, LayerRule, LayerSelector, Precision } from './selector.ts';
+import type { LayerCondition, LayerFacts, LayerRule, LayerSelector, RulePrecision } from './selector.ts';
 
 export function matchSelector(selector: LayerSelector, layer: LayerFacts): boolean {
   return selector.some((all) => all.every((condition) => meets(condition, layer)));
 }
 
 /** The precision that the first matching rule gives the layer, or undefined: it keeps what it had. */
-export function precisionFor(rules: readonly LayerRule[], layer: LayerFacts): Precision | undefined {
+export function precisionFor(rules: readonly LayerRule[], layer: LayerFacts): RulePrecision | undefined {
   return rules.find(({ selector }) => matchSelector(selector, layer))?.precision;
 }
 

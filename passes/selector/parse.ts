@@ -10,7 +10,7 @@ import {
   selectorParser,
   StringLiteral,
 } from './grammar.ts';
-import type { LayerCondition, LayerRule, LayerSelector, Precision } from './selector.ts';
+import type { LayerCondition, LayerRule, LayerSelector, Precision, RulePrecision } from './selector.ts';
 
 /** Reads `first,last=w8a8; *=w4a4`. `file` is what errors call the string. Throws a QcError that names the column. */
 export function parseLayerRules(text: string, file = 'layer-bits'): LayerRule[] {
@@ -55,9 +55,9 @@ function precisionProblem(text: string): string {
   return `'${excerpt(text)}' is not a precision such as w4a8: weights and activations of 2, 4 or 8 bits`;
 }
 
-/** `w4a8`. */
-export function formatPrecision({ weightBits, activationBits }: Precision): string {
-  return `w${weightBits}a${activationBits}`;
+/** `w4a8`, `float`. */
+export function formatPrecision(precision: RulePrecision): string {
+  return precision === 'float' ? precision : `w${precision.weightBits}a${precision.activationBits}`;
 }
 
 function parse<S, T>(text: string, file: string, rule: () => S, read: (syntax: S, reader: Reader) => T): T {
@@ -86,7 +86,8 @@ class Reader {
     );
   }
 
-  precision(token: IToken): Precision {
+  precision(token: IToken): RulePrecision {
+    if (token.image === 'float') return 'float';
     return precisionOf(token.image) ?? this.#fail(token, 'precision', precisionProblem(token.image));
   }
 

@@ -1,7 +1,7 @@
 /**
  * Layer selectors: which layers a bit-width is meant for.
  *
- *     first,last=w8a8; layer3.*=w4a4; op:conv2d & kernel:1x1=w4a8; *=w4a4
+ *     first,last=w8a8; layer3.*=w4a4; op:conv2d & kernel:1x1=w4a8; head.*=float; *=w4a4
  *
  * Rules are read in order and **the first that selects a layer decides**: the special cases come first and `*` closes the list. A
  * layer that no rule selects keeps what it had. `&` binds tighter than `,` (or); `!` turns one condition round.
@@ -46,9 +46,12 @@ export interface Precision {
   readonly activationBits: 2 | 4 | 8;
 }
 
+/** What a rule gives a layer: a precision, or none, so that it stays as it is. */
+export type RulePrecision = Precision | 'float';
+
 export interface LayerRule {
   /** The rule as written. */
   readonly text: string;
   readonly selector: LayerSelector;
-  readonly precision: Precision;
+  readonly precision: RulePrecision;
 }

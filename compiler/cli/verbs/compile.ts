@@ -16,6 +16,7 @@ import { builtTargets, targetNames, targetOf } from '../../targets.ts';
 import { percentArgument, repeatedArgument } from '../arguments.ts';
 import { calibrationPreprocess, calibrationSamples } from '../calibration.ts';
 import type { TrainingRuntime } from '../../../backends/tfjs/index.ts';
+import { defaultProfile, profileNames, profiles } from '../../../backends/onnx/index.ts';
 import type { RuntimeModule } from '../../../backends/wgsl/index.ts';
 import { openCheckpoint } from '../../training/checkpoint-files.ts';
 import { runtimeModule, trainingRuntime } from '../runtime-module.ts';
@@ -59,6 +60,7 @@ type Options = CommonOptions &
     readonly minAgreement?: number;
     readonly fromTraining?: string;
     readonly level?: Level;
+    readonly profile?: string;
   };
 
 export function declareCompile(program: Command, host: Host): void {
@@ -78,6 +80,10 @@ export function declareCompile(program: Command, host: Host): void {
       [
         'compile resnet18.onnx --target c --plan front.json --point p05 --calib photos --preprocess imagenet -o build',
         'a point of a front that qc search found, rounded as it was measured',
+      ],
+      [
+        'compile resnet18.onnx --target onnx --profile ort-cpu --bits 8 --calib photos --preprocess imagenet -o build',
+        'an ONNX model that ONNX Runtime computes in integers throughout',
       ],
       [
         'compile model.onnx --target qir --level quantized -o look',
@@ -124,6 +130,11 @@ export function declareCompile(program: Command, host: Host): void {
       'auto',
     )
     .addOption(new Option('--level <level>', 'level of the program that qir and onnx write').choices(levels));
+  command.addOption(
+    new Option('--profile <name>', 'the runtime that an ONNX model is written for (see below)').choices(
+      profileNames,
+    ),
+  );
   modelOptions(passOptions(command))
     .addHelpText(
       'after',
@@ -131,9 +142,16 @@ export function declareCompile(program: Command, host: Host): void {
 than half-way between guessing and perfect (50 % of inputs for many classes, 55 % for 10, 75 % for 2), or than --min-agreement, that is an error: nothing is
 written and the exit status is 1. On drawn inputs it is a warning. What was measured stays in the manifest: qc report DIR shows it.
 
-Targets:\n${builtTargets.map(({ name, summary }) => `  ${name.padEnd(5)} ${summary}`).join('\n')}`,
+Targets:\n${listed(builtTargets)}
+
+Profiles of --target onnx, ${defaultProfile.name} unless you say otherwise:\n${listed(Object.values(profiles))}`,
     )
     .action(host.action(compile));
+}
+
+function listed(rows: readonly { readonly name: string; readonly summary: string }[]): string {
+  const width = Math.max(...rows.map(({ name }) => name.length));
+  return rows.map(({ name, summary }) => `  ${name.padEnd(width)} ${summary}`).join('\n');
 }
 
 async function compile(terminal: Terminal, options: Options, path: string): Promise<Outcome> {
@@ -212,6 +230,7 @@ function compileOptions(options: Options, planned: PlannedBits, terminal: Termin
     name,
     calibMethod,
     level,
+    profile,
     exclude,
     passPipeline,
     printIrAfter: printed,
@@ -229,6 +248,7 @@ function compileOptions(options: Options, planned: PlannedBits, terminal: Termin
     ...(minAgreement === undefined ? {} : { minAgreement }),
     ...(calibMethod === undefined ? {} : { calibrationMethod: calibMethod }),
     ...(level === undefined ? {} : { level }),
+    ...(profile === undefined ? {} : { profile }),
     ...(passPipeline === undefined ? {} : { pipeline: passPipeline }),
     report: terminal.report,
     progress: terminal.progress,

@@ -1,5 +1,6 @@
 /** Functions of one variable, sums and products. */
-import { type Attributes, broadcastShape } from '../../../ir/index.ts';
+import { type Attributes, broadcastShape, type QuantizedElement, storageRange } from '../../../ir/index.ts';
+import type { Imported } from '../imported.ts';
 import type { NodeScope, OpImporter } from '../node-scope.ts';
 import { isReal } from '../static-tensor.ts';
 
@@ -27,10 +28,52 @@ export const hardSigmoid = unary('hard_sigmoid', (node) => ({
 }));
 
 /** Bounds were attributes before opset 11 and are operands since; an absent one does not bound. */
-export const clip = unary('clip', (node) => ({
-  min: Math.fround(node.has(1) ? node.fixedScalar(1, 'min') : node.float('min', -Infinity)),
-  max: Math.fround(node.has(2) ? node.fixedScalar(2, 'max') : node.float('max', Infinity)),
-}));
+export const clip: OpImporter = (node) => {
+  node.ignore('consumed_inputs');
+  const min = node.has(1) ? node.fixedScalar(1, 'min') : node.float('min', -Infinity);
+  const max = node.has(2) ? node.fixedScalar(2, 'max') : node.float('max', Infinity);
+  const operand = node.operand(0);
+  if (operand.kind === 'value') {
+    const { element } = node.context.typeOf(operand.name);
+    if (element.kind === 'quantized') return clipIntegers(node, operand.name, element, min, max);
+  }
+  return node.emit('clip', [node.real(0)], { min: Math.fround(min), max: Math.fround(max) });
+};
+
+/**
+ * Clamped integers. Where the clamp leaves the range of a narrower storage, as models with 4-bit activations in 8-bit types have it, the
+ * value is of that storage: quantizing saturates. Elsewhere the same clamp on the real numbers that the integers stand for.
+ */
+function clipIntegers(
+  node: NodeScope,
+  name: string,
+  element: QuantizedElement,
+  min: number,
+  max: number,
+): Imported {
+  const [smallest, largest] = storageRange(element.storage);
+  const [low, high] = [Math.max(min, smallest), Math.min(max, largest)];
+  const { scale, axis, zeroPoint } = element;
+  const narrow = (['u4', 'i4', 'u2', 'i2'] as const)
+    .filter((storage) => {
+      const [from, to] = storageRange(storage);
+      return to - from === high - low;
+    })
+    .map((storage) => ({ ...element, storage, zeroPoint: zeroPoint - low + storageRange(storage)[0] }))
+    .find((candidate) => candidate.zeroPoint === 0);
+  const source = node.context.quantizedFrom(name);
+  if (narrow !== undefined && source !== undefined) {
+    const made = node.emitQuantized(source, narrow);
+    node.context.noteWritten(made, element);
+    return { kind: 'value', name: made };
+  }
+  if (typeof scale !== 'number') {
+    return node.unsupported(`integers with a scale for each index of axis ${axis}`, 'one scale for all');
+  }
+  const [from, to] = [low, high].map((bound) => Math.fround((bound - zeroPoint) * scale)) as [number, number];
+  const clamped = node.step('real', 'clip', [node.real(0)], { min: from, max: to });
+  return { kind: 'value', name: node.emitQuantized(clamped, element) };
+}
 
 /** The larger or smaller of a value and a number is a clip. */
 function bounded(side: 'min' | 'max'): OpImporter {

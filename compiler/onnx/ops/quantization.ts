@@ -11,10 +11,18 @@ import {
   isQuantized,
   perAxis,
   perTensor,
+  type QuantizedElement,
   quantizeValue,
   sameElement,
 } from '../../../ir/index.ts';
-import { type Imported, type QuantizedWeights, realWeights, signedWeights, storageOf } from '../imported.ts';
+import {
+  type Imported,
+  integerTypes,
+  type QuantizedWeights,
+  realWeights,
+  signedWeights,
+  storageOf,
+} from '../imported.ts';
 import type { NodeScope, OpImporter } from '../node-scope.ts';
 import { allocateStatic, dataTypeOf, type StaticTensor, staticTensor } from '../static-tensor.ts';
 
@@ -67,8 +75,7 @@ export function quantizationOf(
 /** The element type of an activation quantized so. */
 export function elementOf(node: NodeScope, { type, steps, zeroPoints, axis }: Quantization): Element {
   const storage = storageOf(type);
-  if (storage === undefined)
-    node.unsupported(`integers of type ${type}`, 'int4, uint4, int8, uint8, int16, int32');
+  if (storage === undefined) node.unsupported(`integers of type ${type}`, integerTypes);
   if (axis === undefined) return perTensor(storage, steps[0]!, zeroPoints[0]);
   if (zeroPoints.some((zeroPoint) => zeroPoint !== 0)) {
     node.unsupported('zero points along an axis of a computed value', 'zero point 0 along an axis');
@@ -115,8 +122,7 @@ export function weightsOf(
   { steps, zeroPoints, axis }: Quantization,
 ): Imported {
   const storage = storageOf(ints.type);
-  if (storage === undefined)
-    node.unsupported(`integers of type ${ints.type}`, 'int4, uint4, int8, uint8, int16, int32');
+  if (storage === undefined) node.unsupported(`integers of type ${ints.type}`, integerTypes);
   const inner = axis === undefined ? 1 : ints.dims.slice(axis + 1).reduce((a, b) => a * b, 1);
   if (storage === 'i32' || zeroPoints.some((zeroPoint) => zeroPoint !== zeroPoints[0])) {
     if (storage !== 'i32') warnAsymmetric(node, ints.name);
@@ -156,8 +162,7 @@ function quantizeStatic(
   { type, steps, zeroPoints, axis }: Quantization,
 ): StaticTensor {
   const storage = storageOf(type);
-  if (storage === undefined)
-    node.unsupported(`integers of type ${type}`, 'int4, uint4, int8, uint8, int16, int32');
+  if (storage === undefined) node.unsupported(`integers of type ${type}`, integerTypes);
   const inner = axis === undefined ? 1 : known.dims.slice(axis + 1).reduce((a, b) => a * b, 1);
   const data = allocateStatic(type, known.data.length);
   for (let i = 0; i < data.length; i++) {
@@ -183,17 +188,17 @@ export function dequantizeAs(
     );
   }
   const { steps, zeroPoints, axis } = quantization;
+  const element = node.context.writtenElement(operand.name) as QuantizedElement;
   // Per-axis scales are compared by value: each reader names a constant of its own.
   const agrees =
     axis === undefined
-      ? sameElement(found.element, perTensor(found.element.storage, steps[0]!, zeroPoints[0]))
-      : found.element.axis === axis &&
-        typeof found.element.scale === 'string' &&
-        node.context.builder.constantOf(found.element.scale)?.data.every((step, i) => step === steps[i]) ===
-          true;
+      ? sameElement(element, perTensor(element.storage, steps[0]!, zeroPoints[0]))
+      : element.axis === axis &&
+        typeof element.scale === 'string' &&
+        node.context.builder.constantOf(element.scale)?.data.every((step, i) => step === steps[i]) === true;
   if (!agrees) {
     node.unsupported(
-      `a scale or zero point other than its operand's, which is ${formatElement(found.element)}`,
+      `a scale or zero point other than its operand's, which is ${formatElement(element)}`,
       'the scale and zero point of the QuantizeLinear before it',
     );
   }

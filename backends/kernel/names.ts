@@ -41,7 +41,7 @@ const builtinNames = words(`
   abs min max clamp select floor ceil round trunc exp sqrt rintf expf sqrtf floorf fabsf bitcast dot extractBits
   workgroupBarrier storageBarrier dot4I8Packed dot4U8Packed unpack4xI8 unpack4xU8 pack4xI8 pack4xU8 pack4xI8Clamp
   pack4xU8Clamp global_id local_id workgroup_id num_workgroups scalars Scalars
-  load_word dot_m512 dot_m256 dot_avx_m256 dot_words_m512 dot_words_m256`);
+  load_word opaque dot_m512 dot_m256 dot_avx_m256 dot_words_m512 dot_words_m256`);
 
 const reserved: ReadonlySet<string> = new Set([
   ...reservedInC,

@@ -33,7 +33,9 @@ function tilesOf({ accumulators, lanes }: VectorMachine): readonly Tile[] {
     const registers = count * perPanel;
     const most = Math.floor(accumulators / registers);
     const pixels = new Set(
-      [most, most - 1, most - 2, most - 4, Math.floor(most / 2), 1].filter((p) => p >= 1 && p <= 28),
+      [most, most - 1, most - 2, most - 4, Math.round((4 * most) / 7), Math.floor(most / 2), 1].filter(
+        (p) => p >= 1 && p <= 28,
+      ),
     );
     return [...pixels].map((p): Tile => ({ pixels: p, registers }));
   });

@@ -24,6 +24,7 @@ import {
   max,
   min,
   mul,
+  opaque,
   sub,
 } from '../../kernel/index.ts';
 import type { VectorMachine } from '../isa/machine.ts';
@@ -381,6 +382,7 @@ class DirectConvolution {
         0,
         runs.length,
         (k) => {
+          const at = block.let('at', opaque(add(xAt, k)));
           const weights = sums[0]!.map((_, v) => {
             const perPanel = panelOutputs / machine.lanes;
             const own = Math.floor(v / perPanel) * pitch + (v % perPanel) * machine.lanes * 4;
@@ -390,7 +392,7 @@ class DirectConvolution {
             );
           });
           sums.forEach((own, p) => {
-            const bytes = block.let(`x_${p}`, this.#bytes(add(xAt, k, p * pixelPitch)));
+            const bytes = block.let(`x_${p}`, this.#bytes(add(at, p * pixelPitch)));
             own.forEach((sum, v) => {
               block.set(sum, machine.dot(sum, bytes, weights[v]!));
             });

@@ -55,6 +55,9 @@ const bandBytes = 512 * 1024;
 /** And of a band, where there are several: they compete with all filters. */
 const smallBandBytes = 160 * 1024;
 
+/** Bytes of sums that are kept at a time: the filters of one position are read once for all of them. */
+const sumsBytes = 64 * 1024;
+
 interface Geometry {
   /** Patches across and down the result. */
   readonly across: number;
@@ -161,6 +164,8 @@ class WinogradConvolution {
   readonly #filters: KernelArray;
   readonly #sums: KernelArray;
   readonly #bias: KernelArray;
+  /** Patches whose sums are kept at a time. */
+  readonly #group: number;
   /** Panels of a tile, and of `filters`. */
   readonly #own: number;
   readonly #kept: number;
@@ -180,6 +185,9 @@ class WinogradConvolution {
     this.#geometry = geometryOf(layer);
     const { channels, outputs, node, weight } = layer;
     const { width, height, patches, bands } = this.#geometry;
+    const most = sumsBytes / (4 * positions * tile.registers * machine.lanes);
+    const strips = Math.min(Math.floor(most / tile.pixels), Math.floor(patches / tile.pixels));
+    this.#group = Math.max(1, strips) * tile.pixels;
     this.#own = Math.max(1, (tile.registers * machine.lanes) / panelOutputs);
     this.#kept = bands === 1 ? this.#own : panelsOf(outputs);
     this.#x = writer.input(node.operands[0]!, 'x');
@@ -187,7 +195,7 @@ class WinogradConvolution {
     this.#padded = writer.scratch('padded', 'u8', width * height * channels);
     this.#patches = writer.scratch('patches', 'u8', positions * patches * channels);
     this.#filters = writer.scratch('filters', 'i8', positions * this.#kept * panelOutputs * channels);
-    this.#sums = writer.scratch('sums', 'i32', positions * tile.pixels * tile.registers * machine.lanes);
+    this.#sums = writer.scratch('sums', 'i32', positions * this.#group * tile.registers * machine.lanes);
     // Four times the bias, less what the offset adds: one table for each of the four results of a patch.
     const inputs = weight.data.length / outputs;
     const offsets = counted(outputs).map((o) =>
@@ -215,7 +223,7 @@ class WinogradConvolution {
           const start = mul(tile, this.#own);
           const panel = panels % this.#own === 0 ? start : block.let('panel', min(start, panels - this.#own));
           if (alone) this.#transformFilters(panel);
-          this.#overPatches((patch) => {
+          this.#overGroups((patch) => {
             this.#multiply(patch, alone ? i32(0) : panel);
             this.#finish(image, firstRow, patch, panel);
           });
@@ -333,17 +341,17 @@ class WinogradConvolution {
     });
   }
 
-  #overPatches(body: (patch: Expression) => void): void {
+  #overGroups(body: (patch: Expression) => void): void {
     const { block } = this.#writer;
     const { patches } = this.#geometry;
-    const { pixels } = this.#tile;
-    block.for('strip', 0, Math.ceil(patches / pixels), (strip) => {
-      const start = mul(strip, pixels);
-      body(patches % pixels === 0 ? start : block.let('first_patch', min(start, patches - pixels)));
+    const own = this.#group;
+    block.for('group', 0, Math.ceil(patches / own), (group) => {
+      const start = mul(group, own);
+      body(patches % own === 0 ? start : block.let('first_patch', min(start, patches - own)));
     });
   }
 
-  /** The 16 products of a tile: sums[position][patch][register]. */
+  /** The 16 products of a group: sums[position][patch][register]. */
   #multiply(patch: Expression, panel: Expression): void {
     const { block } = this.#writer;
     const machine = this.#machine;
@@ -352,47 +360,55 @@ class WinogradConvolution {
     const { patches } = this.#geometry;
     const pitch = panelOutputs * channels;
     const perPanel = panelOutputs / machine.lanes;
+    const sumsOf = registers * machine.lanes;
     block.for('position', 0, positions, (position) => {
-      const sums = counted(pixels).map((p) =>
-        counted(registers).map((v) => block.var(`acc_${p}_${v}`, machine.zero)),
-      );
-      const xAt = block.let('x_at', mul(add(mul(position, patches), patch), channels));
       const wAt = block.let('w_at', mul(add(mul(position, this.#kept), panel), pitch));
       block.for(
-        'k',
+        'strip',
         0,
-        channels,
-        (k) => {
-          const weights = counted(registers).map((v) => {
-            const own = Math.floor(v / perPanel) * pitch + (v % perPanel) * machine.lanes * 4;
-            return block.let(
-              `w_${v}`,
-              machine.loadWeights(this.#filters, add(wAt, mul(k, panelOutputs), own)),
-            );
-          });
+        this.#group,
+        (strip) => {
+          const sums = counted(pixels).map((p) =>
+            counted(registers).map((v) => block.var(`acc_${p}_${v}`, machine.zero)),
+          );
+          const xAt = block.let('x_at', mul(add(mul(position, patches), patch, strip), channels));
+          block.for(
+            'k',
+            0,
+            channels,
+            (k) => {
+              const weights = counted(registers).map((v) => {
+                const own = Math.floor(v / perPanel) * pitch + (v % perPanel) * machine.lanes * 4;
+                return block.let(
+                  `w_${v}`,
+                  machine.loadWeights(this.#filters, add(wAt, mul(k, panelOutputs), own)),
+                );
+              });
+              sums.forEach((own, p) => {
+                const x = block.let(`x_${p}`, machine.splatBytes(this.#patches, add(xAt, k, p * channels)));
+                own.forEach((sum, v) => {
+                  block.set(sum, machine.dot(sum, x, weights[v]!));
+                });
+              });
+            },
+            4,
+          );
+          const to = block.let('sums_at', mul(add(mul(position, this.#group), strip), sumsOf));
           sums.forEach((own, p) => {
-            const x = block.let(`x_${p}`, machine.splatBytes(this.#patches, add(xAt, k, p * channels)));
             own.forEach((sum, v) => {
-              block.set(sum, machine.dot(sum, x, weights[v]!));
+              block.storeVector(machine.storeWords, this.#sums, add(to, p * sumsOf + v * machine.lanes), sum);
             });
           });
         },
-        4,
+        pixels,
       );
-      const to = block.let('sums_at', mul(position, pixels * registers * machine.lanes));
-      sums.forEach((own, p) => {
-        own.forEach((sum, v) => {
-          const at = add(to, (p * registers + v) * machine.lanes);
-          block.storeVector(machine.storeWords, this.#sums, at, sum);
-        });
-      });
     });
   }
 
   #finish(image: Expression, firstRow: Expression, patch: Expression, panel: Expression): void {
     const { block } = this.#writer;
     const machine = this.#machine;
-    const { pixels, registers } = this.#tile;
+    const { registers } = this.#tile;
     const { outputs, window } = this.#layer;
     const { across } = this.#geometry;
     const [height, width] = [window.y.outputs, window.x.outputs];
@@ -408,7 +424,7 @@ class WinogradConvolution {
       const biases = counted(4).map((i) =>
         block.let(`bias_${v}_${i}`, loadVector(machine.loadWords, this.#bias, add(channel, i * outputs))),
       );
-      block.for('p', 0, pixels, (p) => {
+      block.for('p', 0, this.#group, (p) => {
         const number = block.let('number', add(patch, p));
         const row = block.let('row', div(number, across));
         const y = block.let('y', mul(add(firstRow, row), 2));
@@ -416,7 +432,7 @@ class WinogradConvolution {
         const from = block.let('source', mul(add(mul(p, registers), v), machine.lanes));
         const sums = counted(4).map((i) =>
           counted(4).map((j) => {
-            const at = add(from, (4 * i + j) * pixels * registers * machine.lanes);
+            const at = add(from, (4 * i + j) * this.#group * registers * machine.lanes);
             return block.let(`m_${i}${j}`, loadVector(machine.loadWords, this.#sums, at));
           }),
         );

@@ -127,7 +127,40 @@ const floatRows: readonly Builtin[] = [
   floatRow('exp', 'expf', 'exp', (value) => Math.fround(Math.exp(value)), false),
 ];
 
-export const numberRows: readonly Builtin[] = [...minRows, ...maxRows, ...clampRows, absRow, ...floatRows];
+/**
+ * The number itself, of which gcc knows nothing. Where loads of one iteration of a loop meet those of the next, gcc keeps what it loaded, and runs out of
+ * registers for the sums: an index it cannot see through costs nothing and stops that.
+ */
+const opaqueRow: Builtin = {
+  name: 'opaque',
+  parameters: ['i32'],
+  result: 'i32',
+  c: {
+    name: 'opaque',
+    definition: [
+      'static inline int32_t opaque(int32_t index) {',
+      '#if defined(__GNUC__) && !defined(__clang__)',
+      '  __asm__("" : "+r"(index));',
+      '#endif',
+      '  return index;',
+      '}',
+    ],
+  },
+  model: (value: number) => value,
+  exact: true,
+};
+
+export const numberRows: readonly Builtin[] = [
+  ...minRows,
+  ...maxRows,
+  ...clampRows,
+  absRow,
+  opaqueRow,
+  ...floatRows,
+];
+
+/** An index that no compiler relates to another iteration's. */
+export const opaque = (index: Expression): Expression => call(opaqueRow, index);
 
 function rowFor(name: string, type: Type): Builtin {
   const row = numberRows.find((candidate) => candidate.name === name && candidate.parameters[0] === type);

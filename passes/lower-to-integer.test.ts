@@ -168,8 +168,10 @@ describe('lower-to-integer', () => {
     [2, 4],
   ] as const) {
     it(`w${w}a${a}: integers follow the quantized program within a step`, async () => {
-      const calibrated = await calibrate.run(withBits(smallResNet(), w, a), { method: 'minmax' }, context);
-      const quantized = await insertQuantizers.run(calibrated, { weight_range: 'auto' }, context);
+      const places = { placement: 'accumulators' };
+      const bits = withBits(smallResNet(), w, a);
+      const calibrated = await calibrate.run(bits, { method: 'minmax', signed: false, ...places }, context);
+      const quantized = await insertQuantizers.run(calibrated, { weight_range: 'auto', ...places }, context);
       assertVerified(quantized, 'quantized');
       const lowered = await lowerToInteger.run(quantized, {}, context);
       assertVerified(lowered, 'integer');

@@ -48,5 +48,5 @@ export { importOnnx, type ImportedModel, type ImportOptions } from './onnx/impor
 export { referenceRunner } from './runners/reference.ts';
 export type { BenchResult, Runner } from './runners/runner.ts';
 export { generatedSamples, samplesOf } from './samples.ts';
-export { builtTargets, type Target, type TargetName, targetNames, targetOf } from './targets.ts';
+export { allTargets, type Target, type TargetName, targetNames, targetOf } from './targets.ts';
 export { type Mismatch, Verification } from './verify-artifact.ts';

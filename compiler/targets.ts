@@ -1,6 +1,6 @@
 /**
- * What can be compiled to: one row a target. `qir` and `onnx` write a program of some level down; the others emit code for the integer level.
- * A target that is planned says so in its row, and asking for it is an error that repeats it.
+ * What can be compiled to: one row a target. `qir` and `onnx` write a program of some level down; `tfjs` a project that
+ * trains; the others emit code for the integer level.
  */
 import type { Backend, Emission } from '../backends/backend.ts';
 import { c } from '../backends/c/index.ts';
@@ -125,7 +125,7 @@ function sayWhatFuses(
   }
 }
 
-const targets: Readonly<Record<TargetName, Target | string>> = {
+const targets: Readonly<Record<TargetName, Target>> = {
   c: ofBackend(c),
   wgsl: ofBackend(wgsl),
   qir,
@@ -133,17 +133,13 @@ const targets: Readonly<Record<TargetName, Target | string>> = {
   tfjs,
 };
 
-/** The targets that exist. */
-export const builtTargets: readonly Target[] = Object.values(targets).filter(
-  (target) => typeof target !== 'string',
-);
+/** Every target, in the order that help lists them. */
+export const allTargets: readonly Target[] = Object.values(targets);
 
-/** The target of a name. Fails with `compile/target` for one that is unknown or not built yet. */
+/** The target of a name. Fails with `compile/target` for an unknown one. */
 export function targetOf(name: string): Target {
-  const known = (targetNames as readonly string[]).includes(name) ? targets[name as TargetName] : undefined;
-  const usable = `the targets are ${builtTargets.map((target) => target.name).join(', ')}`;
-  if (typeof known === 'string') return fail('compile/target-not-built', known, { help: usable });
-  if (known !== undefined) return known;
+  if ((targetNames as readonly string[]).includes(name)) return targets[name as TargetName];
+  const usable = `the targets are ${targetNames.join(', ')}`;
   const nearest = nearestName(name, targetNames);
   return fail('compile/target', `there is no target ${JSON.stringify(name)}`, {
     help: nearest === undefined ? usable : `did you mean ${nearest}? ${usable}`,

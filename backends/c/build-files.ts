@@ -79,7 +79,7 @@ export function cmakeFile(names: PublicNames, sources: readonly string[]): strin
     '',
     `add_library(${names.prefix} ${sources.join(' ')})`,
     `target_include_directories(${names.prefix} PUBLIC \${CMAKE_CURRENT_SOURCE_DIR})`,
-    `# -O3 finds the dot products; add -march=native, or the processor you build for, to let it use them.`,
+    `# Kernels name their instruction set and are chosen at run time. -march=native speeds up the rest, where the program need not run elsewhere.`,
     `target_compile_options(${names.prefix} PRIVATE -O3)`,
     `target_link_libraries(${names.prefix} PUBLIC m)`,
     '',

@@ -12,7 +12,7 @@ import { readClassNames } from '../../data/class-names.ts';
 import type { Preprocess } from '../../data/preprocess.ts';
 import { type Rounding, roundings } from '../../default-pipeline.ts';
 import { CollapseError } from '../../health-verdict.ts';
-import { builtTargets, targetNames, targetOf } from '../../targets.ts';
+import { allTargets, targetNames, targetOf } from '../../targets.ts';
 import { percentArgument, repeatedArgument } from '../arguments.ts';
 import { calibrationPreprocess, calibrationSamples } from '../calibration.ts';
 import type { TrainingRuntime } from '../../../backends/tfjs/index.ts';
@@ -142,7 +142,7 @@ export function declareCompile(program: Command, host: Host): void {
 than half-way between guessing and perfect (50 % of inputs for many classes, 55 % for 10, 75 % for 2), or than --min-agreement, that is an error: nothing is
 written and the exit status is 1. On drawn inputs it is a warning. What was measured stays in the manifest: qc report DIR shows it.
 
-Targets:\n${listed(builtTargets)}
+Targets:\n${listed(allTargets)}
 
 Profiles of --target onnx, ${defaultProfile.name} unless you say otherwise:\n${listed(Object.values(profiles))}`,
     )

@@ -28,6 +28,8 @@ export interface Emission {
   readonly files: readonly EmittedFile[];
   readonly weightBytes: number;
   readonly arenaBytes: number;
+  /** Fewest bytes that any arena for these steps in this order could have: those alive at the widest of them. For backends that plan one arena. */
+  readonly arenaLowerBoundBytes?: number;
   /** Every tensor the artifact stores, for `qc verify`. */
   readonly tensors: readonly StoredTensor[];
   /** Goes into the manifest under `program`. */

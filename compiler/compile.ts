@@ -220,6 +220,9 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
     tensors: emission.tensors,
     weight_bytes: emission.weightBytes,
     arena_bytes: emission.arenaBytes,
+    ...(emission.arenaLowerBoundBytes === undefined
+      ? {}
+      : { arena_lower_bound_bytes: emission.arenaLowerBoundBytes }),
     warnings: diagnostics.filter(({ severity }) => severity === 'warning').map(({ message }) => message),
     files: listed,
     ...(emission.program === undefined ? {} : { program: emission.program }),

@@ -96,6 +96,8 @@ export interface Manifest {
   readonly tensors: readonly StoredTensor[];
   readonly weight_bytes: number;
   readonly arena_bytes: number;
+  /** Bytes alive at the widest step, below which no arena for these steps can go; absent where the target has no single arena. */
+  readonly arena_lower_bound_bytes?: number;
   readonly warnings: readonly string[];
   /** Files of the artifact, by role, with size and SHA-256. */
   readonly files: readonly {

@@ -217,6 +217,8 @@ describe('the artifact', () => {
       ['main.c', 'example'],
     ]);
     expect(text(emission, 'net.h')).toContain(`#define NET_ARENA_SIZE ${emission.arenaBytes}`);
+    expect(emission.arenaLowerBoundBytes).toBeGreaterThanOrEqual(64);
+    expect(emission.arenaBytes).toBeGreaterThanOrEqual(emission.arenaLowerBoundBytes!);
     expect(text(emission, 'main.c').split('\n').length).toBeLessThan(25);
     expect(emission.weightBytes).toBe(8 * 3 * 49);
   });

@@ -19,7 +19,6 @@ export interface CManifest {
     readonly op: string;
     readonly tensors: readonly number[];
   }[];
-  readonly arena_lower_bound: number;
   readonly byte_image: boolean;
   /** Types of `tensors`, as IR text. */
   readonly types: readonly string[];
@@ -64,7 +63,6 @@ function emit(graph: Graph, options: EmitOptions): Emission {
       op: step.anchor?.op ?? step.body[0]!.op,
       tensors: step.outputs.flatMap((name) => numbers.get(name) ?? []),
     })),
-    arena_lower_bound: program.memory.lowerBound,
     byte_image: program.hasImageEntry,
     types: program.traced.map((name) => formatType(types.get(name)!)),
   };
@@ -80,6 +78,7 @@ function emit(graph: Graph, options: EmitOptions): Emission {
     ],
     weightBytes: weightBytes(graph),
     arenaBytes: Math.max(program.memory.bytes, arenaAlignment),
+    arenaLowerBoundBytes: Math.max(program.memory.lowerBound, arenaAlignment),
     tensors,
     program: manifest,
   };

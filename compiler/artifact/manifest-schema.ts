@@ -35,6 +35,9 @@ export function parseManifest(text: string, what: string): Manifest {
   }
   for (const entry of list(manifest['tensors'], what, 'tensors')) storedTensor(entry, what);
   for (const key of ['weight_bytes', 'arena_bytes']) whole(manifest[key], what, key);
+  if (manifest['arena_lower_bound_bytes'] !== undefined) {
+    whole(manifest['arena_lower_bound_bytes'], what, 'arena_lower_bound_bytes');
+  }
   for (const entry of list(manifest['warnings'], what, 'warnings')) words(entry, what, 'warnings');
   calibration(manifest['calibration'], what);
   health(manifest['health'], what);

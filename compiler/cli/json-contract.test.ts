@@ -42,6 +42,8 @@ interface Loose {
   readonly layers: readonly object[];
   readonly warnings: readonly string[];
   readonly files: readonly { readonly name: string }[];
+  readonly arena_bytes: number;
+  readonly arena_lower_bound_bytes: number;
   readonly compute_cost: number;
   readonly sqnr_db: number;
   readonly tensors: number;
@@ -68,7 +70,9 @@ describe('compile', () => {
     expect(keys(json)).toEqual(
       expect.arrayContaining(['target', 'files', 'layers', 'weight_bytes', 'arena_bytes', 'warnings']),
     );
-    const { layers, warnings, files } = json as Loose;
+    const { layers, warnings, files, arena_bytes, arena_lower_bound_bytes } = json as Loose;
+    if (target === 'c') expect(arena_bytes).toBeLessThanOrEqual(1.1 * arena_lower_bound_bytes);
+    else expect(arena_lower_bound_bytes).toBeUndefined();
     expect(layers).toHaveLength(7);
     expect(layers[0]).toEqual({ name: expect.any(String), op: 'conv2d', weight_bits: 8, activation_bits: 8 });
     expect(layers[1]).toMatchObject({ weight_bits: 4, activation_bits: 4 });

@@ -276,6 +276,9 @@ function outcome(
       layers: manifest.layers,
       weight_bytes: manifest.weight_bytes,
       arena_bytes: manifest.arena_bytes,
+      ...(manifest.arena_lower_bound_bytes === undefined
+        ? {}
+        : { arena_lower_bound_bytes: manifest.arena_lower_bound_bytes }),
       warnings: manifest.warnings,
       out,
       name: manifest.name,
@@ -288,7 +291,7 @@ function outcome(
     text: `${layerTable(layers, terminal.colours, health)}\n${facts([
       ['target', target],
       ['weights', bytesText(manifest.weight_bytes)],
-      ['arena', bytesText(manifest.arena_bytes)],
+      ['arena', arenaText(manifest)],
       ['calibration', calibration === null ? 'none needed' : `${calibration.source}, ${calibration.method}`],
       ['preprocessing', preprocessName ?? 'none recorded'],
       ['cost', costText(costOf(layers))],
@@ -297,4 +300,11 @@ function outcome(
       ['written', `${written.length} files in ${out}`],
     ])}`,
   };
+}
+
+/** The arena, and how far it is from the fewest bytes that any could have, where that is known. */
+function arenaText({ arena_bytes, arena_lower_bound_bytes }: Compilation['manifest']): string {
+  const size = bytesText(arena_bytes);
+  if (arena_lower_bound_bytes === undefined) return size;
+  return `${size}, ${(arena_bytes / arena_lower_bound_bytes).toFixed(2)} of its lower bound`;
 }

@@ -432,7 +432,7 @@ function flippedBias({ bias, weight, outputs }: Layer): readonly number[] {
   });
 }
 
-/** Cycles a tile kernel takes for a layer, by its count of dot products and loads: a ranking, not a promise. */
+/** Cycles a tile kernel takes for a layer, by its count of dot products, loads and weights to unpack: a ranking, not a promise. */
 export function directCycles(layer: Layer, machine: VectorMachine, { pixels, registers }: Tile): number {
   const { images, rows, columns, runs } = geometryOf(layer, machine);
   const own = Math.max(1, (registers * machine.lanes) / panelOutputs);
@@ -446,7 +446,8 @@ export function directCycles(layer: Layer, machine: VectorMachine, { pixels, reg
   // Two dot products and two loads a cycle; a chain of dot products waits four cycles or more for each.
   const step = Math.max(dots / 2, (pixels + registers) / 2, 4.5);
   const ending = dots * 3;
-  return tiles * ((runs.count * runs.length * step) / 4 + ending);
+  const unpacking = layer.weightBits === 8 ? 0 : (layer.weight.data.length * 8) / machine.bytes[0]!.size;
+  return tiles * ((runs.count * runs.length * step) / 4 + ending) + unpacking;
 }
 
 /** True when a tile fits the layer's rows and outputs. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { resnet } from '../fixtures/models/resnet.ts';
 import { type Diagnostic, type Graph, interpret, zeros } from '../ir/index.ts';
-import { createPassRegistry, definePass, levelOf } from '../passes/index.ts';
+import { createPassRegistry, definePass, floatPipeline, levelOf } from '../passes/index.ts';
 import { compile, type CompileOptions } from './compile.ts';
 import { presetPreprocess } from './data/preprocess.ts';
 import { importModel, importOnnx } from './onnx/import.ts';
@@ -106,6 +106,19 @@ describe('compile', () => {
     expect(health?.samples).toBe(32);
     expect(health?.sqnr_db).toBeGreaterThan(20);
     expect((await compiled({ target: 'qir', level: 'float' })).health).toBeUndefined();
+  });
+
+  it('gives samples to whatever pass reads them, also where another compilation calibrated', async () => {
+    const toFloat = `${floatPipeline},assign-bits{bits=4},calibrate`;
+    const rest = 'insert-quantizers,round-gptq,eliminate-dead,lower-to-integer,bound-accumulators';
+    const preprocess = presetPreprocess('imagenet-norm', { height: 16, width: 16 });
+    const samples = generatedSamples(graph, preprocess, 3, 4);
+    const whole = await compiled({ target: 'qir', samples, pipeline: `${toFloat},${rest}` });
+    const calibrated = await compiled({ target: 'qir', level: 'float', samples, pipeline: toFloat });
+    const rounded = await compiled({ target: 'qir', samples, pipeline: rest }, calibrated.program);
+    expect(rounded.program).toEqual(whole.program);
+    expect(rounded.manifest.calibration).toEqual(whole.manifest.calibration);
+    expect(rounded.health).toEqual(whole.health);
   });
 
   it('runs a pass of the user in a pipeline of the user', async () => {

@@ -37,10 +37,10 @@ import {
 import { imageInput, imageLayouts } from './data/image-input.ts';
 import { channelTables, type Preprocess, presetPreprocess, sourceChannels } from './data/preprocess.ts';
 import {
-  calibrates,
   defaultCalibrationMethod,
   defaultPipeline,
   enginePipeline,
+  readsSamples,
   type PipelineOptions,
 } from './default-pipeline.ts';
 import { quickExecutor } from './executor/quick.ts';
@@ -137,9 +137,13 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
   const from = levelOf(graph);
   if (from === undefined) throw new Error('the program does not verify at any level');
   const pipeline = pipelineOf(options, target, from, level, profile);
-  if (from !== 'float') warnUnused(options, report);
 
-  const samples = calibrates(pipeline) ? (options.samples ?? drawSamples(graph, options, report)) : undefined;
+  const restored = options.trained === undefined ? [] : restorePasses(options.trained);
+  const registry = options.passes ?? createPassRegistry(restored);
+  const samples = readsSamples(pipeline, registry)
+    ? (options.samples ?? drawSamples(graph, options, report))
+    : undefined;
+  if (from !== 'float') warnUnused(options, samples, report);
   const context: PassContext = {
     executor: options.executor ?? quickExecutor(report),
     ...(samples === undefined
@@ -150,8 +154,6 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
     explain: options.explain ?? ignore,
     progress: options.progress ?? ignore,
   };
-  const restored = options.trained === undefined ? [] : restorePasses(options.trained);
-  const registry = options.passes ?? createPassRegistry(restored);
   // The programs before and after quantization, where the pipeline has such moments.
   let float = graph;
   let quantized: Graph | undefined;
@@ -179,7 +181,7 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
   const summaries = layers.map(layerSummary);
   // What goes to training is judged when it comes back.
   const health =
-    samples === undefined || quantized === undefined || target.trains === true
+    samples === undefined || quantized === undefined || levelOf(float) !== 'float' || target.trains === true
       ? undefined
       : await measureHealth(float, quantized, samples, context);
   if (health !== undefined) {
@@ -355,9 +357,9 @@ function trainedPipeline(target: Target, from: Level, to: Level): Pipeline {
   return restorePipeline(to);
 }
 
-function warnUnused(options: CompileOptions, report: PassContext['report']): void {
+function warnUnused(options: CompileOptions, read: Samples | undefined, report: PassContext['report']): void {
   const given = [options.bits, options.precision, options.layerBits].some((option) => option !== undefined);
-  if (given || options.samples !== undefined) {
+  if (given || (options.samples !== undefined && read === undefined)) {
     report({
       code: 'compile/already-quantized',
       severity: 'warning',

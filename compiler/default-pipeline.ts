@@ -12,6 +12,7 @@ import { levels } from '../ir/index.ts';
 import {
   floatPipeline,
   parsePipeline,
+  type PassRegistry,
   type Pipeline,
   type PipelineStep,
   trainingPipeline,
@@ -103,9 +104,9 @@ export function enginePipeline({ integerBiases }: Profile): Pipeline {
   return parsePipeline(`drop-clamps,${integerBiases ? 'quantize-biases,' : ''}eliminate-dead`);
 }
 
-/** Whether a pipeline needs samples to run on. */
-export function calibrates(pipeline: Pipeline): boolean {
+/** Whether a pipeline needs samples to run on. What no pass is named is for the runner to refuse. */
+export function readsSamples(pipeline: Pipeline, passes: PassRegistry): boolean {
   return pipeline.some((step) =>
-    step.kind === 'repeat' ? calibrates(step.body) : step.name === 'calibrate',
+    step.kind === 'repeat' ? readsSamples(step.body, passes) : passes.get(step.name)?.readsSamples === true,
   );
 }

@@ -69,6 +69,7 @@ export const calibrate = definePass({
   },
   requires: 'float',
   ensures: 'float',
+  readsSamples: true,
   run: async (graph, { method, placement, signed }, context) => {
     if (!(clipMethods as readonly string[]).includes(method)) {
       fail('calibrate/method', `no calibration method ${JSON.stringify(method)}`, {

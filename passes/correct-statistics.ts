@@ -34,6 +34,7 @@ export const correctStatistics = definePass({
   },
   requires: 'quantized',
   ensures: 'quantized',
+  readsSamples: true,
   run: (graph, { samples, below, largest_gain: largestGain }, context) => {
     if (!(largestGain >= 1)) {
       fail('correct-statistics/gain', `largest_gain is ${largestGain}, expected at least 1`, {

@@ -39,6 +39,7 @@ export const equalizeChannels = definePass({
   },
   requires: 'float',
   ensures: 'float',
+  readsSamples: true,
   run: async (graph, { share, samples }, context) => {
     if (!(share >= 0 && share <= 1)) {
       fail('equalize-channels/share', `share is ${share}, expected between 0 and 1`, { help: 'try 0.5' });

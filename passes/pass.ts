@@ -59,6 +59,8 @@ export interface Pass<S extends AttributeSchema = AttributeSchema> {
   /** Level the graph must be at before, and is at after. Absent: any, unchanged. */
   readonly requires?: Level;
   readonly ensures?: Level;
+  /** Whether it runs the program on samples. */
+  readonly readsSamples?: true;
   readonly run: (graph: Graph, options: AttributesOf<S>, context: PassContext) => Graph | Promise<Graph>;
 }
 

@@ -39,6 +39,7 @@ export const roundGptq = definePass({
   },
   requires: 'quantized',
   ensures: 'quantized',
+  readsSamples: true,
   run: async (graph, { below, damping, rectified, samples }, context) => {
     if (!(damping > 0)) {
       fail('round-gptq/damping', `damping is ${damping}, expected a positive share`, { help: 'try 0.01' });

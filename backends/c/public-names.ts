@@ -9,6 +9,8 @@ export interface PublicNames {
   readonly steps: string;
   /** The function that picks an instruction set, and the macro that decides instead of it. */
   readonly isa: string;
+  /** What tells which one that is. */
+  readonly isaName: string;
   readonly isaSwitch: string;
   readonly arenaSizeFunction: string;
   /** Macros of the header. */
@@ -44,6 +46,7 @@ export function publicNames(prefix: string): PublicNames {
     runImage: `${prefix}_run_u8`,
     steps: `${prefix}_steps`,
     isa: `${prefix}_isa`,
+    isaName: `${prefix}_isa_name`,
     isaSwitch: `${upper}_ISA`,
     arenaSizeFunction: `${prefix}_arena_size`,
     arenaSize: `${upper}_ARENA_SIZE`,

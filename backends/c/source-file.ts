@@ -31,6 +31,7 @@ export function sourceFile(
   const bodies = [
     ...program.variants.map((variant) => stepsFunction(program, variant, names, calls)),
     isaFunction(program, names),
+    isaNameFunction(program, names),
     entryFunction(program, names, calls, 'float'),
     ...(program.hasImageEntry ? [entryFunction(program, names, calls, 'image')] : []),
   ];
@@ -186,6 +187,21 @@ function isaFunction(program: CProgram, names: PublicNames): readonly string[] {
     ...choices,
     `  return ${last};`,
     '#endif',
+    '}',
+  ];
+}
+
+/** The same in words. */
+function isaNameFunction({ variants }: CProgram, names: PublicNames): readonly string[] {
+  return [
+    `const char *${names.isaName}(void) {`,
+    `  switch (${names.isa}()) {`,
+    ...variants.flatMap(({ machine }, i) =>
+      guarded(machine, [`  case ${i}:`, `    return "${machine?.isa.name ?? 'scalar'}";`]),
+    ),
+    '  default:',
+    '    return "none";',
+    '  }',
     '}',
   ];
 }

@@ -76,7 +76,7 @@ export function timedLayers(
   return profileRun(program, {
     target,
     device: result.device,
-    isa: null,
+    isa: result.isa ?? null,
     threads,
     steps: result.layers,
     stored: tensors.map(({ name }) => name),

@@ -6,7 +6,7 @@
  *     answer    r: every output as floats
  *               t: for each tensor as it is stored: number, bytes: int32, then the bytes; -1; then every output as floats
  *               b: `count` times in milliseconds, then for each traced tensor, for each of `count` further runs, the milliseconds
- *                  since the tensor stored before it: doubles
+ *                  since the tensor stored before it: doubles; then the instruction set used, length: int32 and characters
  */
 import type { PublicNames } from '../../backends/c/index.ts';
 
@@ -29,6 +29,7 @@ export function harnessSource(names: PublicNames, { inputs, outputs, tensors }: 
     `#include "${names.header}"`,
     '#include <stdio.h>',
     '#include <stdlib.h>',
+    '#include <string.h>',
     '#include <time.h>',
     '',
     `enum { TENSORS = ${Math.max(1, tensors)} };`,
@@ -85,6 +86,10 @@ export function harnessSource(names: PublicNames, { inputs, outputs, tensors }: 
     `        if (${names.run}(${args.join(', ')}) != 0) return 6;`,
     '        put(times, sizeof times);',
     '      }',
+    `      const char *isa = ${names.isaName}();`,
+    '      const int32_t length = (int32_t)strlen(isa);',
+    '      put(&length, sizeof length);',
+    '      put(isa, strlen(isa));',
     '    } else {',
     `      if (${names.run}(${args.join(', ')}) != 0) return 6;`,
     "      if (mode == 't') {",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { c } from '../../backends/c/index.ts';
+import { c, isaNames } from '../../backends/c/index.ts';
 import { f32, type Graph, GraphBuilder, interpret, perTensor, QcError, tensor } from '../../ir/index.ts';
 import { buildC, type BuildOptions } from './node-c-build.ts';
 import { buildCRunner } from './node-c.ts';
@@ -52,10 +52,12 @@ describe('the runner of C artifacts', () => {
     expect(second[0]).toEqual(new Float32Array(4));
     expect([...traced.keys()]).toEqual(['q', 'y']);
     expect(traced.get('q')!.data).toEqual(Int8Array.of(1, -50, 127, 0));
-    const { milliseconds, layers, device } = await runner.bench([x], { repeat: 4, warmup: 1, threads: 1 });
+    const bench = await runner.bench([x], { repeat: 4, warmup: 1, threads: 1 });
+    const { milliseconds, layers, device, isa } = bench;
     expect(milliseconds).toHaveLength(4);
     expect(layers.map(({ name }) => name)).toEqual(['q', 'y']);
     expect(device).toContain('one thread');
+    expect(isaNames).toContain(isa);
     await runner.close();
     // Closed is not the end: it starts again when it is asked again.
     expect((await runner.run([x]))[0]).toEqual(expected!.data);

@@ -93,7 +93,9 @@ class CRunner implements Runner {
       const milliseconds = Array.from(new Float64Array(await process.bytes(8 * repeat)));
       const count = Math.max(1, this.#artifact.tensors.length);
       const times = new Float64Array(await process.bytes(8 * repeat * count));
-      return { milliseconds, layers: this.#layers(times, repeat, count), device: this.#device() };
+      const [length] = new Int32Array(await process.bytes(4));
+      const isa = Buffer.from(await process.bytes(length!)).toString('latin1');
+      return { milliseconds, layers: this.#layers(times, repeat, count), device: this.#device(), isa };
     });
   };
 

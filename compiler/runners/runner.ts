@@ -8,6 +8,8 @@ export interface BenchResult {
   readonly layers: readonly { readonly name: string; readonly milliseconds: number }[];
   /** The processor or adapter it ran on, in words. */
   readonly device: string;
+  /** The instruction set that was used, where the target chooses among some. */
+  readonly isa?: string;
 }
 
 export interface Runner {

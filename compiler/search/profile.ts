@@ -29,7 +29,7 @@ export interface ProfileRun {
   readonly target: string;
   /** Processor or adapter, in words. */
   readonly device: string;
-  /** Instruction sets of the artifact, where its target has some. */
+  /** The instruction set that was used, where the target chooses among some. */
   readonly isa: string | null;
   readonly threads: number;
   readonly layers: readonly ProfiledLayer[];
@@ -141,8 +141,12 @@ export function profiledCosts(
   return {
     costs,
     fixed: Math.min(...runs.map(({ other_ms }) => other_ms)),
-    source: `${target} on ${runs[0]!.device}, ${runs[0]!.threads} thread${runs[0]!.threads === 1 ? '' : 's'}`,
+    source: `${target} on ${deviceText(runs[0]!)}`,
   };
+}
+
+function deviceText({ device, isa, threads }: ProfileRun): string {
+  return [device, ...(isa === null ? [] : [isa]), `${threads} thread${threads === 1 ? '' : 's'}`].join(', ');
 }
 
 function fits(run: ProfileRun, layers: readonly Layer[]): boolean {

@@ -52,7 +52,7 @@ async function bench(terminal: Terminal, options: Options, path: string): Promis
     if (inputs === undefined) throw new Error('no input was drawn');
     terminal.say(`timing ${repeat} runs`);
     const timed = await runner.bench(inputs, { repeat, warmup, threads });
-    const { milliseconds, layers, device } = timed;
+    const { milliseconds, layers, device, isa } = timed;
     if (options.profile !== undefined) {
       const run = timedLayers(await model.artifact.program(), manifest, timed, threads);
       const profile = withRun(await existingProfile(options.profile), run);
@@ -76,9 +76,18 @@ async function bench(terminal: Terminal, options: Options, path: string): Promis
             terminal.colours,
           )}\n`;
     return {
-      json: { ...result, threads, device, layers, target: manifest.target, repeat: milliseconds.length },
+      json: {
+        ...result,
+        threads,
+        device,
+        isa: isa ?? null,
+        layers,
+        target: manifest.target,
+        repeat: milliseconds.length,
+      },
       text: `${steps}${facts([
         ['device', device],
+        isa === undefined ? undefined : ['instruction set', isa],
         ['threads', threads],
         ['least', time(result.min_ms)],
         ['median', time(result.median_ms)],

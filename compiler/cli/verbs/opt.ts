@@ -15,7 +15,7 @@ import {
   reproducer,
   runPipeline,
 } from '../../../passes/index.ts';
-import { calibrates } from '../../default-pipeline.ts';
+import { readsSamples } from '../../default-pipeline.ts';
 import { quickExecutor } from '../../executor/quick.ts';
 import { generatedSamples } from '../../samples.ts';
 import type { CommonOptions, Host, Outcome } from '../host.ts';
@@ -54,9 +54,10 @@ async function opt(terminal: Terminal, options: Options, path: string): Promise<
     });
   }
   const pipeline = parsePipeline(text, options.passPipeline === undefined ? path : '--pass-pipeline');
+  const passes = createPassRegistry();
   const context: PassContext = {
     executor: quickExecutor(terminal.report),
-    ...(calibrates(pipeline) ? { samples: drawn(file.graph, options.seed) } : {}),
+    ...(readsSamples(pipeline, passes) ? { samples: drawn(file.graph, options.seed) } : {}),
     report: terminal.report,
     explain: options.explain === true ? terminal.say : () => undefined,
     progress: terminal.progress,
@@ -64,7 +65,7 @@ async function opt(terminal: Terminal, options: Options, path: string): Promise<
   const failures: PipelineFailure[] = [];
   const { printIrAfter: printed } = options;
   try {
-    const graph = await runPipeline(file.graph, pipeline, createPassRegistry(), context, {
+    const graph = await runPipeline(file.graph, pipeline, passes, context, {
       verifyEach: options.verifyEach === true,
       clock: () => performance.now(),
       onFailure: (failure) => failures.push(failure),

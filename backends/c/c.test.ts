@@ -101,7 +101,7 @@ describe('emitted C', () => {
   it('computes the bits of the interpreter under the sanitizers, without a warning', async () => {
     const runner = await runnerOf(everything, { compiler: 'gcc', flags: [...sanitizedFlags] });
     for (let seed = 1; seed <= 3; seed++) await expectSameBits(everything, runner, seed);
-  });
+  }, 400_000);
 
   it('computes them optimised for this machine', async () => {
     const runner = await runnerOf(everything, {});
@@ -112,7 +112,7 @@ describe('emitted C', () => {
     );
     expect(milliseconds).toHaveLength(3);
     expect(layers.every(({ milliseconds: time }) => time >= 0)).toBe(true);
-  });
+  }, 400_000);
 
   it('computes them when clang compiles it', async () => {
     if (!hasCompiler('clang')) {

@@ -41,7 +41,7 @@ const builtinNames = words(`
   abs min max clamp select floor ceil round trunc exp sqrt rintf expf sqrtf floorf fabsf bitcast dot extractBits
   workgroupBarrier storageBarrier dot4I8Packed dot4U8Packed unpack4xI8 unpack4xU8 pack4xI8 pack4xU8 pack4xI8Clamp
   pack4xU8Clamp global_id local_id workgroup_id num_workgroups scalars Scalars
-  load_word opaque dot_m512 dot_m256 dot_avx_m256 dot_words_m512 dot_words_m256`);
+  load_word opaque`);
 
 const reserved: ReadonlySet<string> = new Set([
   ...reservedInC,
@@ -53,8 +53,8 @@ const reserved: ReadonlySet<string> = new Set([
 /** Longest identifier C11 guarantees to tell apart within a file. */
 const longest = 63;
 
-/** Rows that travel with their definition are named after their instruction set. */
-const definedRows = /^(neon|simd)_/;
+/** Rows that travel with their definition are named after their instruction set or register. */
+const definedRows = /^(neon|simd)_|_m(256|512)$/;
 
 /** A name that starts with an underscore is the implementation's: no identifier can meet it. */
 export const isReserved = (name: string): boolean =>

@@ -3,6 +3,8 @@ import { createRandom } from '../../compiler/data/random.ts';
 import {
   numbers,
   offsetSums,
+  transformedRange,
+  transformFilters,
   transformInput,
   transformSums,
   transformWeights,
@@ -52,6 +54,30 @@ it('stays inside bytes at the limits, and nowhere beyond', () => {
   expect([low! + winogradOffset, high! + winogradOffset]).toEqual([2, 92]);
   const [least, most] = reach(-weight, weight, (m) => transformWeights(m, numbers), 3);
   expect([least, most]).toEqual([-72, 72]);
+});
+
+it('stays inside 16 bits where operands have 8', () => {
+  const [positive, negative] = [255 * 4, -255 * 2];
+  expect([positive, negative, 9 * -128].every((value) => Math.abs(value) < 2 ** 15)).toBe(true);
+  for (const highest of [15, 255]) {
+    const seen = Array.from({ length: 16 }, () => [0, 0]);
+    for (let trial = 0; trial < 3000; trial++) {
+      const patch = transformInput(
+        matrix(4, () => random.below(2) * highest),
+        numbers,
+      ).flat();
+      patch.forEach((value, i) => {
+        seen[i] = [Math.min(seen[i]![0]!, value), Math.max(seen[i]![1]!, value)];
+      });
+    }
+    expect(seen).toEqual(seen.map((_, position) => [...transformedRange(position, highest)]));
+  }
+});
+
+it('transforms many filters as it does one', () => {
+  const filters = Array.from({ length: 20 }, () => matrix(3, drawn(-128, 127)));
+  const expected = filters.map((g) => transformWeights(g, numbers).flat()).flat();
+  expect(Array.from(transformFilters(filters.flat(2)))).toEqual(expected);
 });
 
 it('knows what the offset adds', () => {

@@ -1,6 +1,6 @@
 /**
- * What kernels ask of an instruction set: registers of 32-bit lanes, one lane an output channel, and a dot product of four unsigned bytes with
- * four signed ones in each. Kernels are written against this interface once; an instruction set is one row of it.
+ * What kernels ask of an instruction set: registers of 32-bit lanes, one lane an output channel, and ways to multiply inputs with weights and to
+ * add the products up in such lanes. Kernels are written against this interface once; an instruction set is one row of it.
  */
 import type {
   Expression,
@@ -12,16 +12,55 @@ import type {
   StoreRow,
 } from '../../kernel/index.ts';
 
-/** A register as unsigned bytes that wrap. */
-export interface ByteLanes {
+/** A register as bytes or 16-bit words that wrap: what inputs and weights are transformed in. */
+export interface NarrowLanes {
   readonly size: number;
-  readonly load: LoadRow;
+  /** `size` bytes of memory, of the array's element. */
+  readonly load: (array: KernelArray, index: Operand) => Expression;
   readonly store: StoreRow;
   readonly add: (a: Expression, b: Expression) => Expression;
   readonly subtract: (a: Expression, b: Expression) => Expression;
-  readonly larger: (a: Expression, b: Expression) => Expression;
-  /** The same byte in every lane. */
-  readonly splat: (byte: number) => Expression;
+  /** The same number in every lane. */
+  readonly splat: (value: number) => Expression;
+}
+
+/**
+ * A way to multiply. In a *step* each lane takes `step` inputs, the same in all lanes, and as many weights of its own output. What kernels read
+ * again and again is made ready first: inputs when they are copied, weights a tile of outputs at a time.
+ */
+export interface Product {
+  readonly step: 4 | 2;
+  /** Inputs and weights as they are multiplied. */
+  readonly inputs: 'u8' | 'i16';
+  readonly weights: 'i8' | 'i16';
+  /** The inputs of one step, copied to every lane. */
+  readonly splat: (array: KernelArray, index: Operand) => Expression;
+  /** Weights of `lanes` outputs for one step. */
+  readonly load: (array: KernelArray, index: Operand) => Expression;
+  /** sum + the products of a step, in every lane. */
+  readonly dot: (sum: Expression, inputs: Expression, weights: Expression) => Expression;
+  /**
+   * `dot` takes bytes for signed, not for unsigned: those above 127 must be given less 128. The bits are these with the highest one flipped, which
+   * is what `flip` does to a register of them.
+   */
+  readonly flip?: (bytes: Expression) => Expression;
+  /** Sums have 16 bits, two to a lane: what they hold is added to 32-bit lanes before it can be too much. */
+  readonly fold?: (total: Expression, sums: Expression) => Expression;
+  /** Weights of `lanes` outputs for four inputs as they are stored, 8 or 4 bits each, made ready: a register for each step. */
+  readonly ready: (array: KernelArray, index: Operand) => readonly Expression[];
+  readonly store: StoreRow;
+  /** Registers of inputs or weights as they are multiplied, the widest first: at least one of 16. */
+  readonly narrow: readonly NarrowLanes[];
+}
+
+/** The ways a machine has. One of the first two multiplies u8 with i8. */
+export interface Products {
+  /** u8 * i8, four to a lane. */
+  readonly bytes?: Product;
+  /** i16 * i16, two to a lane; sums wrap at 32 bits. */
+  readonly words?: Product;
+  /** u8 * i8 of which two products fit 16 bits, added up in 16 bits. */
+  readonly short?: Product;
 }
 
 export interface VectorMachine {
@@ -47,17 +86,7 @@ export interface VectorMachine {
     readonly row: StoreRow;
     readonly narrow: (value: Expression) => Expression;
   };
-  /** Four bytes of `array` from `index` on, copied to every lane. */
-  readonly splatBytes: (array: KernelArray, index: Operand) => Expression;
-  /** Weights of `lanes` outputs for four inputs. */
-  readonly loadWeights: (array: KernelArray, index: Operand) => Expression;
-  /** sum + four products of bytes and weights, in every lane. */
-  readonly dot: (sum: Expression, bytes: Expression, weights: Expression) => Expression;
-  /**
-   * `dot` takes bytes for signed, not for unsigned: those above 127 must be given less 128. The bits are these with the highest one flipped, which
-   * is what `flip` does to a register of them.
-   */
-  readonly flip?: (bytes: Expression) => Expression;
+  readonly products: Products;
 
   readonly add: (a: Expression, b: Expression) => Expression;
   readonly subtract: (a: Expression, b: Expression) => Expression;
@@ -87,9 +116,4 @@ export interface VectorMachine {
     raised: Expression,
     addend: Expression,
   ) => Expression;
-  readonly storeWeights: StoreRow;
-  /** Registers of bytes, the widest first: at least one of 16. */
-  readonly bytes: readonly ByteLanes[];
-  /** 4-bit weights: two registers' worth of nibbles (`8 * lanes` bytes of weights in half of them) as signed bytes. */
-  readonly unpackNibbles: (array: KernelArray, index: Operand) => Expression;
 }

@@ -8,7 +8,8 @@ import { evaluateVariant } from '../../../fixtures/programs/evaluate-c.ts';
 import { ProgramWriter } from '../../../fixtures/programs/program-writer.ts';
 import { type Graph, interpret, type Tensor, verify } from '../../../ir/index.ts';
 import { cMachines, missingFor } from '../../../compiler/runners/node-c-machine.ts';
-import { type CompiledKernels, compileKernels } from '../../../fixtures/kernel/run-c-kernel.ts';
+import { processorLacks } from '../../../fixtures/kernel/processor.ts';
+import { type CompiledKernels, compileKernels, sanitizers } from '../../../fixtures/kernel/run-c-kernel.ts';
 import type { LoopKernel } from '../../kernel/index.ts';
 import { type CProgram, planProgram } from '../program.ts';
 import { catalogue, type KernelRow } from './catalogue.ts';
@@ -36,26 +37,45 @@ function residual(
   return w.finish(w.requantize(sum, 'u8'), w.requantize(sum, 'u4'));
 }
 
-function winogradSubjects({ tile }: KernelRow): readonly { about: string; graph: Graph }[] {
+function winogradSubjects({
+  machine,
+  tile,
+  inputBits,
+  weightBits,
+}: KernelRow): readonly { about: string; graph: Graph }[] {
   const { pixels, outputs } = tile;
-  const square = { kernel: [3, 3], weights: 'i4' } as const;
+  const weights = weightBits === 8 ? 'i8' : 'i4';
+  const [unsigned, signed] = inputBits === 8 ? (['u8', 'i8'] as const) : (['u4', 'i4'] as const);
+  const square = { kernel: [3, 3], weights } as const;
   return [
     program('patches and outputs left over, odd rows and columns', (w) => {
-      const x = w.input([1, 16, 5, 2 * pixels + 1], 'u4');
+      const x = w.input([1, 16, 5, 2 * pixels + 1], unsigned);
       return w.finish(w.requantize(w.convolution(x, outputs + 5, { ...square, pads: [1, 1, 1, 1] }), 'u4'));
     }),
     program('two images, a residual sum, two results', (w) => {
-      const x = w.input([2, 32, 4, 2 * pixels], 'u4');
-      return residual(w, x, w.convolution(x, outputs, { ...square, pads: [1, 1, 1, 1] }), outputs);
+      const x = w.input([2, 32, 4, 2 * pixels], unsigned);
+      return residual(w, x, w.convolution(x, outputs, { ...square, pads: [1, 1, 1, 1] }), outputs, weights);
     }),
+    ...(machine.products.short === undefined || weightBits === 8
+      ? []
+      : [
+          program('so many channels that short sums are folded on the way', (w) => {
+            const x = w.input([1, 320, 2, 2 * pixels], unsigned);
+            return w.finish(w.requantize(w.convolution(x, outputs, { ...square, pads: [1, 1, 1, 1] }), 'i8'));
+          }),
+        ]),
     program('signed input with a zero point, uneven pads', (w) => {
-      const x = w.input([1, 48, 6, pixels + 2], 'i4', 3);
+      const x = w.input([1, 48, 6, pixels + 2], signed, 3);
       return w.finish(w.requantize(w.convolution(x, outputs, { ...square, pads: [2, 0, 1, 1] }), 'i8'));
     }),
   ];
 }
 
-function directSubjects({ tile, weightBits }: KernelRow): readonly { about: string; graph: Graph }[] {
+function directSubjects({
+  machine,
+  tile,
+  weightBits,
+}: KernelRow): readonly { about: string; graph: Graph }[] {
   const { pixels, outputs } = tile;
   const weights = weightBits === 8 ? 'i8' : 'i4';
   const stored = weightBits === 8 ? 'u8' : 'u4';
@@ -79,6 +99,14 @@ function directSubjects({ tile, weightBits }: KernelRow): readonly { about: stri
       });
       return w.finish(w.requantize(sums, 'i8'));
     }),
+    ...(machine.products.short === undefined || weightBits === 8
+      ? []
+      : [
+          program('so many channels that short sums are folded on the way', (w) => {
+            const x = w.input([1, 332, 1, pixels], 'u8');
+            return w.finish(w.requantize(w.convolution(x, outputs, { weights }), 'i8'));
+          }),
+        ]),
     program('dilation, groups, a zero point, a lookup after it', (w) => {
       const x = w.input([1, 6, 5, pixels + 4], stored, 3);
       const sums = w.convolution(x, 2 * outputs, {
@@ -134,30 +162,46 @@ describe.each(catalogue.map((row) => [row.name, row] as const))('%s', (_, row) =
   });
 });
 
-/** Instruction sets that are emulated where the processor is another. */
-const emulated: Readonly<Record<string, string>> = { neon: 'aarch64', wasm: 'wasm' };
+/** Where instruction sets are run as compiled C: here if the processor has them, or emulated. */
+const compiled: readonly (readonly [isa: string, machine: string])[] = [
+  ['avx512vnni', 'native'],
+  ['avxvnni', 'native'],
+  ['avx2', 'native'],
+  ['neon', 'aarch64'],
+  ['wasm', 'wasm'],
+];
 
-describe.each(Object.entries(emulated))('compiled for %s', (isa, name) => {
+const sameKind = (a: KernelRow, b: KernelRow): boolean =>
+  a.algorithm === b.algorithm && a.weightBits === b.weightBits && a.inputBits === b.inputBits;
+
+describe.each(compiled)('compiled for %s', (isa, name) => {
   const machine = cMachines.find((each) => each.name === name)!;
-  const missing = missingFor(machine);
-  const rows = catalogue.filter((row) => row.machine.isa.name === isa);
+  const missing = name === 'native' ? processorLacks(isa) : missingFor(machine);
+  const flags = name === 'native' ? [...sanitizers, '-O1'] : ['-O1'];
+  if (missing !== undefined) {
+    it('needs what is not here', () => {
+      process.stdout.write(`not run: ${missing}\n`);
+    });
+    return;
+  }
+  const all = catalogue.filter((row) => row.machine.isa.name === isa);
+  // Sanitizers take seconds a row: of each kind the largest tile, the evaluator has all.
+  const rows = all.filter(
+    (row, i) => name !== 'native' || all.findIndex((other) => sameKind(row, other)) === i,
+  );
   it.each(rows.map((row) => [row.name, row] as const))(
     '%s',
     (_, row) => {
-      if (missing !== undefined) {
-        process.stdout.write(`not run: ${missing}\n`);
-        return;
-      }
       const programs: CProgram[] = [];
       for (const { graph } of subjects(row)) {
         const taken = programs.flatMap((program) => kernelsOf(program).map((kernel) => kernel.name));
         programs.push(planned(graph, row, taken));
       }
-      const compiled = compileKernels(programs.flatMap(kernelsOf), ['-O1'], machine);
+      const kernels = compileKernels(programs.flatMap(kernelsOf), flags, machine);
       try {
-        for (const program of programs) expectBits(program, compiled.run);
+        for (const program of programs) expectBits(program, kernels.run);
       } finally {
-        compiled.close();
+        kernels.close();
       }
     },
     400_000,

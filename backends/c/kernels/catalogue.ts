@@ -2,13 +2,17 @@
  * The catalogue of vector kernels: one row each, and the only list there is of them. Selection, tests, benchmarks and docs walk it. A name says
  * everything: input and weight types, op, algorithm, tile (pixels x outputs), instruction set.
  */
-import type { VectorMachine } from '../isa/machine.ts';
+import type { Product, VectorMachine } from '../isa/machine.ts';
 import { machines } from '../isa/table.ts';
 import type { Layer } from '../layer.ts';
 import type { StepWriter } from '../step-writer.ts';
-import { directConvolution, directCycles, type Ending, type Tile, tileFits } from './direct.ts';
-import { panelOutputs } from './panels.ts';
-import { winogradConvolution, winogradCycles, winogradRefuses } from './winograd.ts';
+import { directCycles, tileFits } from './direct-cost.ts';
+import { directConvolution, type Ending } from './direct.ts';
+import { panelOutputs, runsOf } from './panels.ts';
+import { foldingOf } from './short-sums.ts';
+import type { Method, Tile } from './tile.ts';
+import { winogradCycles, winogradRefuses } from './winograd-plan.ts';
+import { winogradConvolution } from './winograd.ts';
 
 export interface KernelRow {
   readonly name: string;
@@ -16,6 +20,8 @@ export interface KernelRow {
   readonly machine: VectorMachine;
   readonly weightBits: number;
   readonly algorithm: 'direct' | 'winograd2x2';
+  /** Bits of the inputs it takes, or fewer. */
+  readonly inputBits: number;
   /** Pixels and outputs of a tile. */
   readonly tile: { readonly pixels: number; readonly outputs: number };
   /** Why the kernel cannot do this layer with such an ending; undefined when it can. */
@@ -41,57 +47,85 @@ function tilesOf({ accumulators, lanes }: VectorMachine): readonly Tile[] {
   });
 }
 
-const directRow = (machine: VectorMachine, tile: Tile, weightBits: 8 | 4): KernelRow => {
+/** What a name says of operands and sums. */
+const operands = (inputBits: number, weightBits: number): string => `u${inputBits}_i${weightBits}w_conv2d`;
+
+const directRow = (machine: VectorMachine, product: Product, tile: Tile, weightBits: 8 | 4): KernelRow => {
+  const method: Method = { machine, product, tile };
   const outputs = tile.registers * machine.lanes;
+  const ready = weightBits === 4 || product.weights === 'i16' ? ', weights made ready once a layer' : '';
+  const short = product.fold === undefined ? '' : ', sums of 16 bits';
   return {
-    name: `u8_i${weightBits}w_conv2d_direct_${tile.pixels}x${outputs}__${machine.isa.name}`,
-    summary: `register tile of ${tile.pixels} pixels and ${outputs} outputs${weightBits === 8 ? '' : ', weights unpacked once a layer'}`,
+    name: `${operands(8, weightBits)}_direct_${tile.pixels}x${outputs}__${machine.isa.name}`,
+    summary: `register tile of ${tile.pixels} pixels and ${outputs} outputs${short}${ready}`,
     machine,
     weightBits,
     algorithm: 'direct',
+    inputBits: 8,
     tile: { pixels: tile.pixels, outputs },
     refuses: (layer) => {
       const perGroup = layer.outputs / layer.groups;
       if (layer.weightBits !== weightBits) return `weights of ${layer.weightBits} bits`;
       if (layer.form.element !== 'u8') return 'sums that would leave 32 bits on unsigned inputs';
       if (perGroup < panelOutputs) return `${perGroup} outputs a group are fewer than ${panelOutputs}`;
-      if (!tileFits(layer, machine, tile)) return 'the tile is larger than the layer';
+      if (!tileFits(layer, method)) return 'the tile is larger than the layer';
+      if (product.fold !== undefined && foldingOf(layer, runsOf(layer)) === undefined)
+        return 'products that leave 16 bits';
       return undefined;
     },
-    cycles: (layer) => directCycles(layer, machine, tile),
+    cycles: (layer) => directCycles(layer, method),
     emit: (writer, layer, ending) => {
-      directConvolution(writer, layer, machine, tile, ending);
+      directConvolution(writer, layer, method, ending);
     },
   };
 };
 
-const winogradRow = (machine: VectorMachine, tile: Tile): KernelRow => {
+/** Products of bytes take inputs of 4 bits, those of words any. */
+const winogradRow = (machine: VectorMachine, product: Product, tile: Tile, weightBits: 8 | 4): KernelRow => {
+  const method: Method = { machine, product, tile };
   const outputs = tile.registers * machine.lanes;
+  const inputBits = product.inputs === 'u8' ? 4 : 8;
   return {
-    name: `u4_i4w_conv2d_winograd2x2_${tile.pixels}x${outputs}__${machine.isa.name}`,
+    name: `${operands(inputBits, weightBits)}_winograd2x2_${tile.pixels}x${outputs}__${machine.isa.name}`,
     summary: `3x3 on transformed 4x4 patches, 2.25 times fewer products: register tile of ${tile.pixels} patches and ${outputs} outputs`,
     machine,
-    weightBits: 4,
+    weightBits,
     algorithm: 'winograd2x2',
+    inputBits,
     tile: { pixels: tile.pixels, outputs },
-    refuses: (layer, ending) =>
-      ending === 'rows'
-        ? 'elementwise work that is not done in registers'
-        : winogradRefuses(layer, machine, tile),
-    cycles: (layer) => winogradCycles(layer, machine, tile),
+    refuses: (layer, ending) => {
+      if (ending === 'rows') return 'elementwise work that is not done in registers';
+      if (layer.weightBits !== weightBits) return `weights of ${layer.weightBits} bits`;
+      return winogradRefuses(layer, method);
+    },
+    cycles: (layer) => winogradCycles(layer, method),
     emit: (writer, layer, ending) => {
       if (ending.kind !== 'vector') throw new Error('a layer that winograd refuses');
-      winogradConvolution(writer, layer, machine, tile, ending.epilogue);
+      winogradConvolution(writer, layer, method, ending.epilogue);
     },
   };
 };
 
+function rowsOf(machine: VectorMachine, tile: Tile): readonly KernelRow[] {
+  const { bytes, words, short } = machine.products;
+  const any = bytes ?? words;
+  const few = short ?? bytes;
+  return [
+    ...(any === undefined ? [] : [directRow(machine, any, tile, 8)]),
+    ...(few === undefined ? [] : [directRow(machine, few, tile, 4)]),
+    ...(tile.pixels === 1
+      ? []
+      : [
+          ...(few === undefined ? [] : [winogradRow(machine, few, tile, 4)]),
+          ...(words === undefined
+            ? []
+            : ([8, 4] as const).map((bits) => winogradRow(machine, words, tile, bits))),
+        ]),
+  ];
+}
+
 export const catalogue: readonly KernelRow[] = machines.flatMap((machine) =>
-  tilesOf(machine).flatMap((tile) => [
-    directRow(machine, tile, 8),
-    directRow(machine, tile, 4),
-    ...(tile.pixels > 1 ? [winogradRow(machine, tile)] : []),
-  ]),
+  tilesOf(machine).flatMap((tile) => rowsOf(machine, tile)),
 );
 
 /** Chooses the kernel for a layer on a machine; undefined where none takes it. */

@@ -1,17 +1,10 @@
 /**
- * Convolution, and dense, by register tiles: `pixels` neighbours in a row of the result times `panels` panels of outputs, every accumulator in a
- * register from the bias to the stored result. For AVX-512 and 14 x 32, of 32 registers:
- *
- *              panel 0   panel 1
- *               w[0]      w[1]         one load each, per step of 4 inputs
- *     x[0]    acc_0_0   acc_0_1        4 bytes of a pixel, copied to every lane
- *     x[1]    acc_1_0   acc_1_1
- *      :         :         :           28 dot products on 16 loads
- *     x[13]   acc_13_0  acc_13_1
+ * Convolution, and dense, by register tiles (`tile.ts`): neighbours in a row of the result times panels of outputs, every accumulator in a
+ * register from the bias to the stored result, or to the fold where sums are short.
  *
  * A window's row of taps is one run of bytes, for channels lie innermost; so is all of a 1x1 window. Rows of taps above and below the input are
  * left out, not multiplied; the columns beside it are bytes of a copy of the input, where there are such columns. The copy also makes signed
- * inputs unsigned. It costs one byte moved per input, where the layer multiplies each by hundreds.
+ * inputs unsigned, and words of bytes. It costs one element moved per input, where the layer multiplies each by hundreds.
  */
 import {
   add,
@@ -26,187 +19,83 @@ import {
   mul,
   opaque,
   sub,
+  type Variable,
 } from '../../kernel/index.ts';
-import type { VectorMachine } from '../isa/machine.ts';
 import type { Layer } from '../layer.ts';
 import type { RowReader } from '../rows.ts';
 import type { StepWriter } from '../step-writer.ts';
-import { neverOutside, type WindowAxis } from '../window.ts';
-import {
-  panelOutputs,
-  panelPitch,
-  panelsOf,
-  panelStart,
-  panelTitle,
-  panelWeights,
-  type Runs,
-  runsOf,
-} from './panels.ts';
+import { flips, type Geometry, geometryOf, slack } from './geometry.ts';
+import { copyPadded } from './padded-copy.ts';
+import { panelOutputs, panelPitch, panelsOf, panelStart } from './panels.ts';
+import { allPanels, type ReadyWeights, readyWeights } from './ready-weights.ts';
+import { type Folding, foldingOf } from './short-sums.ts';
+import { counted, declareSums, emitStep, type Method, panelsOfTile } from './tile.ts';
 import type { VectorEpilogue } from './vector-epilogue.ts';
-
-/** Accumulators of a kernel: neighbouring pixels of a row, times registers of outputs. */
-export interface Tile {
-  readonly pixels: number;
-  readonly registers: number;
-}
 
 /** What becomes of the accumulators: stored from registers, or handed on a row of channels at a time. */
 export type Ending =
   | { readonly kind: 'vector'; readonly epilogue: VectorEpilogue }
   | { readonly kind: 'rows'; readonly emitRow: (row: Expression, value: RowReader) => void };
 
-/** A layer as rows of pixels that a tile moves along. */
-interface Geometry {
-  readonly images: number;
-  readonly rows: number;
-  readonly columns: number;
-  /** Bytes of the input from one image, row, and pixel of the result to the next. */
-  readonly imagePitch: number;
-  readonly rowPitch: number;
-  readonly pixelPitch: number;
-  /** Bytes from one row of the input to the next. */
-  readonly inputRow: number;
-  /** The input is copied, with these columns and rows around it. */
-  readonly copy:
-    | { readonly left: number; readonly width: number; readonly top: number; readonly height: number }
-    | undefined;
-  /** Rows of taps outside the input are left out. */
-  readonly skips: boolean;
-  readonly runs: Runs;
-}
-
-const beyond = (axis: WindowAxis): number =>
-  Math.max(
-    0,
-    (axis.outputs - 1) * axis.stride + (axis.taps - 1) * axis.dilation - axis.pad - (axis.extent - 1),
-  );
-
-/** True where a machine's signed dot product cannot take the layer's inputs as they are. */
-const flips = (layer: Layer, machine: VectorMachine): boolean =>
-  machine.flip !== undefined && layer.form.highest > 127;
-
-/** How a layer is walked. */
-export function geometryOf(layer: Layer, machine: VectorMachine): Geometry {
-  const { window, channels, form, batch } = layer;
-  const { x, y } = window;
-  const runs = runsOf(layer);
-  // Where 128 is taken off every input, what is left out would be missed.
-  const skips = form.padding === 0 && y.dilation === 1 && !neverOutside(y) && !flips(layer, machine);
-  const inPlace =
-    form.offset === 0 && runs.useful === runs.length && neverOutside(x) && (neverOutside(y) || skips);
-  const flat = layer.taps === 1 && neverOutside(x) && neverOutside(y) && x.stride === 1 && y.stride === 1;
-  if (flat) {
-    const pixels = batch * y.outputs * x.outputs;
-    return {
-      images: 1,
-      rows: 1,
-      columns: pixels,
-      imagePitch: 0,
-      rowPitch: 0,
-      pixelPitch: channels,
-      inputRow: pixels * channels,
-      copy: inPlace ? undefined : { left: 0, width: pixels, top: 0, height: 1 },
-      skips: false,
-      runs,
-    };
-  }
-  const width = inPlace ? x.extent : x.pad + x.extent + beyond(x);
-  const top = inPlace || skips ? 0 : y.pad;
-  const height = inPlace || skips ? y.extent : y.pad + y.extent + beyond(y);
-  return {
-    images: batch,
-    rows: y.outputs,
-    columns: x.outputs,
-    imagePitch: inPlace ? y.extent * width * channels : 0,
-    rowPitch: y.stride * width * channels,
-    pixelPitch: x.stride * channels,
-    inputRow: width * channels,
-    copy: inPlace ? undefined : { left: x.pad, width, top, height },
-    skips,
-    runs,
-  };
-}
-
-/** Bytes a load may reach beyond the last tap. */
-const slack = 4;
-
 /** Writes the whole layer into the step. */
-export function directConvolution(
-  writer: StepWriter,
-  layer: Layer,
-  machine: VectorMachine,
-  tile: Tile,
-  ending: Ending,
-): void {
-  new DirectConvolution(writer, layer, machine, tile, ending).write();
+export function directConvolution(writer: StepWriter, layer: Layer, method: Method, ending: Ending): void {
+  new DirectConvolution(writer, layer, method, ending).write();
 }
+
+type Sums = readonly (readonly Variable[])[];
 
 class DirectConvolution {
   readonly #writer: StepWriter;
   readonly #layer: Layer;
-  readonly #machine: VectorMachine;
-  readonly #tile: Tile;
+  readonly #method: Method;
   readonly #ending: Ending;
   readonly #geometry: Geometry;
   readonly #x: KernelArray;
   readonly #input: KernelArray;
-  readonly #stored: KernelArray;
-  /** Weights as they are multiplied, and whether only those of the current tile are there. */
-  readonly #weights: { readonly array: KernelArray; readonly local: boolean };
+  readonly #weights: ReadyWeights;
   readonly #bias: KernelArray;
   readonly #sums: KernelArray | undefined;
+  /** Short sums: how they are folded, and where their totals wait meanwhile. */
+  readonly #folding: Folding | undefined;
+  readonly #totals: KernelArray | undefined;
 
-  constructor(writer: StepWriter, layer: Layer, machine: VectorMachine, tile: Tile, ending: Ending) {
+  constructor(writer: StepWriter, layer: Layer, method: Method, ending: Ending) {
     this.#writer = writer;
     this.#layer = layer;
-    this.#machine = machine;
-    this.#tile = tile;
+    this.#method = method;
     this.#ending = ending;
-    this.#geometry = geometryOf(layer, machine);
-    const { copy } = this.#geometry;
-    const { node, weightBits, outputs } = layer;
-    this.#x = writer.input(node.operands[0]!, 'x');
+    const { machine, product, tile } = method;
+    this.#geometry = geometryOf(layer, product);
+    const { copy, runs } = this.#geometry;
+    this.#x = writer.input(layer.node.operands[0]!, 'x');
     this.#input =
       copy === undefined
         ? this.#x
-        : writer.scratch('padded', 'u8', copy.width * copy.height * layer.channels + slack);
-    this.#stored = writer.weights(weightBits === 8 ? 'i8' : 'u8', panelWeights(layer), panelTitle(layer));
-    const local = ending.kind === 'vector';
-    this.#weights =
-      weightBits === 8
-        ? { array: this.#stored, local: false }
-        : {
-            array: writer.scratch(
-              'unpacked',
-              'i8',
-              (local ? this.#panelsOfTile : layer.groups * panelsOf(outputs / layer.groups)) *
-                panelPitch(this.#geometry.runs),
-            ),
-            local,
-          };
-    this.#bias = writer.table('bias', 'i32', flips(layer, machine) ? flippedBias(layer) : layer.bias);
-    this.#sums = ending.kind === 'rows' ? writer.scratch('sums', 'i32', tile.pixels * outputs) : undefined;
-  }
-
-  /** Panels of a tile: a panel is one register of AVX-512, several of narrower machines. */
-  get #panelsOfTile(): number {
-    return Math.max(1, (this.#tile.registers * this.#machine.lanes) / panelOutputs);
+        : writer.scratch('padded', product.inputs, copy.width * copy.height * layer.channels + slack);
+    const room = ending.kind === 'vector' ? panelsOfTile(method) : allPanels(layer);
+    this.#weights = readyWeights(writer, layer, method, room);
+    this.#bias = writer.table('bias', 'i32', flips(layer, product) ? flippedBias(layer) : layer.bias);
+    this.#sums =
+      ending.kind === 'rows' ? writer.scratch('sums', 'i32', tile.pixels * layer.outputs) : undefined;
+    this.#folding = product.fold === undefined ? undefined : foldingOf(layer, runs);
+    this.#totals =
+      typeof this.#folding === 'number'
+        ? writer.scratch('totals', 'i32', tile.pixels * tile.registers * machine.lanes)
+        : undefined;
   }
 
   write(): void {
     const { block } = this.#writer;
     const { images } = this.#geometry;
     const { groups, outputs } = this.#layer;
-    const { pixels } = this.#tile;
-    if (!this.#weights.local && this.#weights.array !== this.#stored) {
-      this.#unpack(i32(0), groups * panelsOf(outputs / groups));
-    }
+    const { pixels } = this.#method.tile;
+    if (this.#ending.kind === 'rows') this.#weights.make?.(i32(0), allPanels(this.#layer));
     block.for('image_at', 0, images, (image) => {
       this.#copyInput(image);
       if (this.#ending.kind === 'vector') {
         this.#overPanels((group, panel) => {
-          if (this.#weights.local)
-            this.#unpack(add(mul(group, panelsOf(outputs / groups)), panel), this.#panelsOfTile);
+          const first = add(mul(group, panelsOf(outputs / groups)), panel);
+          this.#weights.make?.(first, panelsOfTile(this.#method));
           this.#overPixels((row, column) => {
             this.#emitTile(image, row, column, group, panel);
           });
@@ -236,7 +125,7 @@ class DirectConvolution {
     const { block } = this.#writer;
     const { groups, outputs } = this.#layer;
     const panels = panelsOf(outputs / groups);
-    const own = this.#panelsOfTile;
+    const own = panelsOfTile(this.#method);
     block.for('group', 0, groups, (group) => {
       block.for('tile', 0, Math.ceil(panels / own), (tile) => {
         const start = mul(tile, own);
@@ -248,7 +137,7 @@ class DirectConvolution {
   #overPixels(body: (row: Expression, column: Expression) => void): void {
     const { block } = this.#writer;
     const { rows, columns } = this.#geometry;
-    const { pixels } = this.#tile;
+    const { pixels } = this.#method.tile;
     block.for('row_at', 0, rows, (row) => {
       block.for('strip', 0, Math.ceil(columns / pixels), (strip) => {
         const start = mul(strip, pixels);
@@ -257,57 +146,34 @@ class DirectConvolution {
     });
   }
 
-  /** Copies one image of the input between columns, and rows, of padding. */
   #copyInput(image: Expression): void {
     const { copy } = this.#geometry;
     if (copy === undefined) return;
-    const { block } = this.#writer;
     const { channels, form, window } = this.#layer;
     const flat = copy.height === 1 && copy.top === 0 && this.#geometry.rows === 1;
-    const [height, width] = flat ? [1, copy.width] : [window.y.extent, window.x.extent];
-    const rowBytes = copy.width * channels;
-    const flipped = flips(this.#layer, this.#machine) ? 128 : 0;
-    const fill = (from: Expression, to: Expression): void => {
-      block.for('k', from, to, (k) => {
-        block.store(this.#input, k, form.padding ^ flipped);
-      });
-    };
-    fill(i32(0), i32(copy.top * rowBytes));
-    block.for('y', 0, height, (y) => {
-      const to = block.let('to', mul(add(y, copy.top), rowBytes));
-      const from = block.let('source', mul(add(mul(image, height), y), width * channels));
-      fill(to, add(to, copy.left * channels));
-      block.for('k', 0, width * channels, (k) => {
-        const value = form.ofValue(load(this.#x, add(from, k)));
-        const at = add(to, k, copy.left * channels);
-        block.store(this.#input, at, flipped === 0 ? value : bitXor(value, flipped));
-      });
-      fill(add(to, (copy.left + width) * channels), add(to, rowBytes));
-    });
-    fill(i32((copy.top + height) * rowBytes), i32(copy.height * rowBytes + slack));
-  }
-
-  /** Makes bytes of the 4-bit weights of `count` panels from `first` on. */
-  #unpack(first: Expression, count: number): void {
-    const { block } = this.#writer;
-    const pitch = panelPitch(this.#geometry.runs);
-    const bytes = 4 * this.#machine.lanes;
-    const from = block.let('packed', mul(first, pitch / 2));
-    block.for('k', 0, (count * pitch) / bytes, (k) => {
-      const weights = this.#machine.unpackNibbles(this.#stored, add(from, mul(k, bytes / 2)));
-      block.storeVector(this.#machine.storeWeights, this.#weights.array, mul(k, bytes), weights);
+    const flipped = flips(this.#layer, this.#method.product) ? 128 : 0;
+    copyPadded(this.#writer.block, image, {
+      ...copy,
+      from: this.#x,
+      to: this.#input,
+      channels,
+      extent: flat ? { rows: 1, columns: copy.width } : { rows: window.y.extent, columns: window.x.extent },
+      slack,
+      padding: form.padding ^ flipped,
+      ofValue: (stored) => (flipped === 0 ? form.ofValue(stored) : bitXor(form.ofValue(stored), flipped)),
     });
   }
 
   /** The first output channel of register `v` of a tile. */
   #channel(group: Expression, panel: Expression, v: number): Expression {
     const { outputs, groups } = this.#layer;
+    const { lanes } = this.#method.machine;
     const perGroup = outputs / groups;
-    const perPanel = panelOutputs / this.#machine.lanes;
+    const perPanel = panelOutputs / lanes;
     const start = mul(add(panel, Math.floor(v / perPanel)), panelOutputs);
     const last = panelStart(panelsOf(perGroup) - 1, perGroup);
     const own = perGroup % panelOutputs === 0 ? start : min(start, last);
-    return add(mul(group, perGroup), own, (v % perPanel) * this.#machine.lanes);
+    return add(mul(group, perGroup), own, (v % perPanel) * lanes);
   }
 
   #emitTile(
@@ -318,40 +184,73 @@ class DirectConvolution {
     panel: Expression,
   ): void {
     const { block } = this.#writer;
-    const machine = this.#machine;
-    const { pixels, registers } = this.#tile;
+    const { machine, product, tile } = this.#method;
     const { outputs } = this.#layer;
-    const all = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
-    const channels = all(registers).map((v) => block.let(`channel_${v}`, this.#channel(group, panel, v)));
-    const bias = channels.map((channel, v) =>
-      block.let(`bias_${v}`, loadVector(machine.loadWords, this.#bias, channel)),
-    );
-    const sums = all(pixels).map((p) => all(registers).map((v) => block.var(`acc_${p}_${v}`, bias[v]!)));
+    const [pixels, registers] = [counted(tile.pixels), counted(tile.registers)];
+    const channels = registers.map((v) => block.let(`channel_${v}`, this.#channel(group, panel, v)));
+    const bias = (v: number): Expression => loadVector(machine.loadWords, this.#bias, channels[v]!);
+    const starts = product.fold === undefined ? registers.map((v) => block.let(`bias_${v}`, bias(v))) : [];
+    const sums = declareSums(block, tile, (v) => starts[v] ?? machine.zero);
+    if (this.#totals !== undefined) {
+      this.#overTotals(sums, (at, _, v) => {
+        block.storeVector(machine.storeWords, this.#totals!, at, bias(v));
+      });
+    }
     this.#multiply(image, row, column, group, panel, sums);
+    const totals = sums.map((own, p) =>
+      own.map((sum, v) => {
+        if (product.fold === undefined) return sum;
+        if (this.#totals === undefined) return block.let(`total_${p}_${v}`, product.fold(bias(v), sum));
+        const at = (p * tile.registers + v) * machine.lanes;
+        return loadVector(machine.loadWords, this.#totals, at);
+      }),
+    );
     if (this.#ending.kind === 'rows') {
-      for (const p of all(pixels)) {
-        for (const v of all(registers)) {
-          block.storeVector(machine.storeWords, this.#sums!, add(channels[v]!, p * outputs), sums[p]![v]!);
+      for (const p of pixels) {
+        for (const v of registers) {
+          block.storeVector(machine.storeWords, this.#sums!, add(channels[v]!, p * outputs), totals[p]![v]!);
         }
       }
       return;
     }
     const { epilogue } = this.#ending;
     const first = block.let('first', mul(this.#pixel(image, row, column), outputs));
-    for (const v of all(registers)) {
+    for (const v of registers) {
       const constants = epilogue.prepare(channels[v]!, `_${v}`);
       const to = block.let(`to_${v}`, add(first, channels[v]!));
-      for (const p of all(pixels)) {
-        epilogue.finish(constants, sums[p]![v]!, add(to, p * outputs), `_${p}_${v}`);
+      for (const p of pixels) {
+        epilogue.finish(constants, totals[p]![v]!, add(to, p * outputs), `_${p}_${v}`);
       }
     }
   }
 
-  /** Four bytes of the input in every lane, as the machine multiplies them. */
-  #bytes(at: Expression): Expression {
-    const bytes = this.#machine.splatBytes(this.#input, at);
+  /** Calls `body` with the place of each sum's total. */
+  #overTotals(sums: Sums, body: (at: number, sum: Variable, v: number) => void): void {
+    const { machine, tile } = this.#method;
+    sums.forEach((own, p) => {
+      own.forEach((sum, v) => {
+        body((p * tile.registers + v) * machine.lanes, sum, v);
+      });
+    });
+  }
+
+  /** Adds what short sums hold to their totals, and starts them again. */
+  #fold(sums: Sums): void {
+    const { block } = this.#writer;
+    const { machine, product } = this.#method;
+    this.#overTotals(sums, (at, sum) => {
+      const total = loadVector(machine.loadWords, this.#totals!, at);
+      block.storeVector(machine.storeWords, this.#totals!, at, product.fold!(total, sum));
+      block.set(sum, machine.zero);
+    });
+  }
+
+  /** The inputs of a step, as the machine multiplies them. */
+  #inputs(at: Expression): Expression {
+    const { product } = this.#method;
+    const inputs = product.splat(this.#input, at);
     const { copy } = this.#geometry;
-    return copy === undefined && flips(this.#layer, this.#machine) ? this.#machine.flip!(bytes) : bytes;
+    return copy === undefined && flips(this.#layer, product) ? product.flip!(inputs) : inputs;
   }
 
   /** Adds the products of all runs to the accumulators of a tile. */
@@ -361,44 +260,50 @@ class DirectConvolution {
     column: Expression,
     group: Expression,
     panel: Expression,
-    sums: readonly (readonly ReturnType<StepWriter['block']['var']>[])[],
+    sums: Sums,
   ): void {
     const { block } = this.#writer;
-    const machine = this.#machine;
+    const { product } = this.#method;
     const { window, channels, groups, outputs } = this.#layer;
     const { imagePitch, rowPitch, pixelPitch, inputRow, runs, skips } = this.#geometry;
     const pitch = panelPitch(runs);
-    const perGroup = panelsOf(outputs / groups);
-    const panelAt = this.#weights.local ? i32(0) : mul(add(mul(group, perGroup), panel), pitch);
+    const local = this.#ending.kind === 'vector' && this.#weights.make !== undefined;
+    const panelAt = local ? i32(0) : mul(add(mul(group, panelsOf(outputs / groups)), panel), pitch);
     const { y, x } = window;
     const start = block.let(
       'pixel_at',
       add(mul(image, imagePitch), mul(row, rowPitch), mul(column, pixelPitch), mul(group, channels / groups)),
     );
+    const length = Math.ceil(runs.useful / product.step) * product.step;
     const run = (xAt: Expression, number: Expression): void => {
       const wAt = block.let('w', add(panelAt, mul(number, runs.length * panelOutputs)));
+      const steps = (from: Expression, to: Expression): void => {
+        block.for(
+          'k',
+          from,
+          to,
+          (k) => {
+            const at = block.let('at', opaque(add(xAt, k)));
+            const weights = { array: this.#weights.array, at: add(wAt, mul(k, panelOutputs)), pitch };
+            emitStep(block, this.#method, sums, weights, (p) => this.#inputs(add(at, p * pixelPitch)));
+          },
+          product.step,
+        );
+      };
+      if (this.#totals === undefined) {
+        steps(i32(0), i32(length));
+        return;
+      }
+      const own = this.#folding as number;
       block.for(
-        'k',
+        'part',
         0,
-        runs.length,
-        (k) => {
-          const at = block.let('at', opaque(add(xAt, k)));
-          const weights = sums[0]!.map((_, v) => {
-            const perPanel = panelOutputs / machine.lanes;
-            const own = Math.floor(v / perPanel) * pitch + (v % perPanel) * machine.lanes * 4;
-            return block.let(
-              `w_${v}`,
-              machine.loadWeights(this.#weights.array, add(wAt, mul(k, panelOutputs), own)),
-            );
-          });
-          sums.forEach((own, p) => {
-            const bytes = block.let(`x_${p}`, this.#bytes(add(at, p * pixelPitch)));
-            own.forEach((sum, v) => {
-              block.set(sum, machine.dot(sum, bytes, weights[v]!));
-            });
-          });
+        length,
+        (from) => {
+          steps(from, length % own === 0 ? add(from, own) : min(add(from, own), length));
+          this.#fold(sums);
         },
-        4,
+        own,
       );
     };
     const rowsOfTaps = runs.count === y.taps;
@@ -431,26 +336,3 @@ function flippedBias({ bias, weight, outputs }: Layer): readonly number[] {
     return (value + 128 * sum) | 0;
   });
 }
-
-/** Cycles a tile kernel takes for a layer, by its count of dot products, loads and weights to unpack: a ranking, not a promise. */
-export function directCycles(layer: Layer, machine: VectorMachine, { pixels, registers }: Tile): number {
-  const { images, rows, columns, runs } = geometryOf(layer, machine);
-  const own = Math.max(1, (registers * machine.lanes) / panelOutputs);
-  const tiles =
-    images *
-    rows *
-    Math.ceil(columns / pixels) *
-    layer.groups *
-    Math.ceil(panelsOf(layer.outputs / layer.groups) / own);
-  const dots = pixels * registers;
-  // Two dot products and two loads a cycle; a chain of dot products waits four cycles or more for each.
-  const step = Math.max(dots / 2, (pixels + registers) / 2, 4.5);
-  const ending = dots * 3;
-  const unpacking = layer.weightBits === 8 ? 0 : (layer.weight.data.length * 8) / machine.bytes[0]!.size;
-  return tiles * ((runs.count * runs.length * step) / 4 + ending) + unpacking;
-}
-
-/** True when a tile fits the layer's rows and outputs. */
-export const tileFits = (layer: Layer, machine: VectorMachine, { pixels, registers }: Tile): boolean =>
-  pixels <= geometryOf(layer, machine).columns &&
-  registers * machine.lanes <= panelsOf(layer.outputs / layer.groups) * panelOutputs;

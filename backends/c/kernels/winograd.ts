@@ -1,9 +1,9 @@
 /**
- * 3x3 convolution of stride 1 on 4-bit operands by integer Winograd F(2x2, 3x3): see `plan/winograd.ts` for the algebra and why everything stays
- * in bytes. One image at a time, a *band* of result rows at a time:
+ * 3x3 convolution of stride 1 by integer Winograd F(2x2, 3x3): see `plan/winograd.ts` for the algebra and its ranges. 4-bit operands stay in bytes
+ * all the way; 8-bit ones take words, on machines that multiply words anyway. One image at a time, a *band* of result rows at a time:
  *
- *     input    every 4x4 patch (step 2) of the padded input, transformed, as bytes:            patches[16][tile][channel]
- *     weights  of a tile of outputs, transformed from their packed nibbles, in panels:          filters[16][panel][channel / 4][16][4]
+ *     input    every 4x4 patch (step 2) of the padded input, transformed:                       patches[16][tile][channel]
+ *     weights  of a tile of outputs, transformed from what is stored, in panels:                filters[16][panel][channel / step][16][step]
  *     sums     for some patches and those outputs, 16 products of matrices, by register tiles:  sums[16][patch][output]
  *     result   2x2 pixels out of 16 sums, and the step's elementwise work on them in registers
  *
@@ -16,7 +16,6 @@ import {
   transformInput,
   transformSums,
   transformWeights,
-  winogradLimits,
   winogradOffset,
 } from '../../plan/index.ts';
 import {
@@ -26,121 +25,38 @@ import {
   type Expression,
   i32,
   type KernelArray,
-  load,
   loadVector,
   lt,
   min,
   mul,
+  opaque,
   sub,
 } from '../../kernel/index.ts';
-import type { VectorMachine } from '../isa/machine.ts';
 import type { Layer } from '../layer.ts';
 import type { StepWriter } from '../step-writer.ts';
-import type { Tile } from './direct.ts';
-import {
-  panelOutputs,
-  panelPitch,
-  panelsOf,
-  panelStart,
-  panelTitle,
-  panelWeights,
-  runsOf,
-} from './panels.ts';
+import { copyPadded } from './padded-copy.ts';
+import { panelOutputs, panelPitch, panelsOf, panelStart, runsOf } from './panels.ts';
+import { overPanel, storedPanels } from './ready-weights.ts';
+import type { Folding } from './short-sums.ts';
+import { counted, declareSums, emitStep, type Method, panelsOfTile } from './tile.ts';
 import type { VectorEpilogue } from './vector-epilogue.ts';
-
-const positions = 16;
-
-/** Bytes of transformed input that are kept at a time: about half of a second-level cache. */
-const bandBytes = 512 * 1024;
-/** And of a band, where there are several: they compete with all filters. */
-const smallBandBytes = 160 * 1024;
-
-/** Bytes of sums that are kept at a time: the filters of one position are read once for all of them. */
-const sumsBytes = 64 * 1024;
-
-interface Geometry {
-  /** Patches across and down the result. */
-  readonly across: number;
-  readonly down: number;
-  /** Rows of patches in a band, and bands. */
-  readonly bandRows: number;
-  readonly bands: number;
-  readonly patches: number;
-  /** Pixels of a row of the padded input. */
-  readonly width: number;
-  readonly height: number;
-}
-
-function geometryOf({ window, channels }: Layer): Geometry {
-  const across = Math.ceil(window.x.outputs / 2);
-  const down = Math.ceil(window.y.outputs / 2);
-  const rowBytes = positions * across * channels;
-  const all = rowBytes * down <= bandBytes;
-  const most = all ? down : Math.max(1, Math.floor(smallBandBytes / rowBytes));
-  const bands = Math.ceil(down / most);
-  const bandRows = Math.ceil(down / bands);
-  return {
-    across,
-    down,
-    bandRows,
-    bands,
-    patches: bandRows * across,
-    width: 2 * across + 2,
-    height: 2 * down + 2,
-  };
-}
-
-/** Why a layer cannot be done this way with a tile. */
-export function winogradRefuses(layer: Layer, machine: VectorMachine, tile: Tile): string | undefined {
-  const { window, channels, outputs, groups, form, weight, weightBits, lowest, highest } = layer;
-  const square = [window.x, window.y].every(
-    ({ taps, stride, dilation }) => taps === 3 && stride === 1 && dilation === 1,
-  );
-  if (!square || groups !== 1) return 'not a plain 3x3 convolution of stride 1';
-  if (weightBits !== 4) return `weights of ${weightBits} bits`;
-  if (form.element !== 'u8' || form.highest > winogradLimits.input) return 'inputs of more than 4 bits';
-  if (weight.data.some((w) => Math.abs(w) > winogradLimits.weight)) return 'weights beyond 8';
-  if (channels % 16 !== 0) return `${channels} channels are no multiple of 16`;
-  if (outputs < panelOutputs) return `${outputs} outputs are fewer than ${panelOutputs}`;
-  const most = Math.max(...highest.map(Math.abs), ...lowest.map(Math.abs));
-  // Nine sums of sixteen meet in a result, each of products of 92 * 72, and the bias four times.
-  if (4 * most + 9 * 92 * 72 * channels >= 2 ** 31) return 'sums that might leave 32 bits';
-  if (tile.pixels > geometryOf(layer).patches) return 'fewer patches than the tile has';
-  if (tile.registers * machine.lanes > panelsOf(outputs) * panelOutputs)
-    return 'fewer outputs than the tile has';
-  return undefined;
-}
-
-/**
- * Estimated cycles, on the scale of `directCycles`: products, transforms of inputs and of filters, transforms of results. Fitted to what Zen 5
- * takes for 3x3 layers of 16 to 512 channels (`qc bench`): a transformed filter costs 2.25 cycles, because 16 bytes of it are written and come
- * back through the caches; few channels leave registers of the transforms partly empty, and are better done directly.
- */
-export function winogradCycles(layer: Layer, machine: VectorMachine, { pixels, registers }: Tile): number {
-  const { bands, patches, down, across } = geometryOf(layer);
-  const panels = panelsOf(layer.outputs);
-  const own = Math.max(1, (registers * machine.lanes) / panelOutputs);
-  const tiles = bands * Math.ceil(patches / pixels) * Math.ceil(panels / own);
-  const step = Math.max((pixels * registers) / 2, (pixels + registers) / 2, 4.5);
-  const products = (tiles * positions * layer.channels * step) / 4;
-  const inputs = (down * across * layer.channels * 32) / Math.min(machine.bytes[0]!.size, layer.channels);
-  const filters = (layer.outputs * layer.channels * 144) / (4 * machine.lanes);
-  const results = tiles * pixels * registers * 40;
-  return layer.batch * (products + inputs + filters + results);
-}
+import {
+  patchesAtATime,
+  positions,
+  winogradFolding,
+  type WinogradGeometry,
+  winogradGeometry,
+} from './winograd-plan.ts';
 
 /** Writes the whole layer into the step. */
 export function winogradConvolution(
   writer: StepWriter,
   layer: Layer,
-  machine: VectorMachine,
-  tile: Tile,
+  method: Method,
   epilogue: VectorEpilogue,
 ): void {
-  new WinogradConvolution(writer, layer, machine, tile, epilogue).write();
+  new WinogradConvolution(writer, layer, method, epilogue).write();
 }
-
-const counted = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
 /** Names every sum, so that none is computed twice. */
 const namedRing = (
@@ -154,13 +70,18 @@ const namedRing = (
   subtract: (a, b) => block.let('t', ops.subtract(a, b)),
 });
 
+/**
+ * Elements between positions beside what they hold: sixteen addresses a power of two apart would share one set of a first-level cache, which holds
+ * eight or twelve lines of them.
+ */
+const apart = 64;
+
 class WinogradConvolution {
   readonly #writer: StepWriter;
   readonly #layer: Layer;
-  readonly #machine: VectorMachine;
-  readonly #tile: Tile;
+  readonly #method: Method;
   readonly #epilogue: VectorEpilogue;
-  readonly #geometry: Geometry;
+  readonly #geometry: WinogradGeometry;
   readonly #x: KernelArray;
   readonly #stored: KernelArray;
   readonly #padded: KernelArray;
@@ -173,37 +94,39 @@ class WinogradConvolution {
   /** Panels of a tile, and of `filters`. */
   readonly #own: number;
   readonly #kept: number;
+  /** Elements from one position to the next. */
+  readonly #patchPitch: number;
+  readonly #filterPitch: number;
+  readonly #folding: Folding | undefined;
+  /** What is added to transformed inputs. */
+  readonly #offset: number;
 
-  constructor(
-    writer: StepWriter,
-    layer: Layer,
-    machine: VectorMachine,
-    tile: Tile,
-    epilogue: VectorEpilogue,
-  ) {
+  constructor(writer: StepWriter, layer: Layer, method: Method, epilogue: VectorEpilogue) {
     this.#writer = writer;
     this.#layer = layer;
-    this.#machine = machine;
-    this.#tile = tile;
+    this.#method = method;
     this.#epilogue = epilogue;
-    this.#geometry = geometryOf(layer);
+    const { machine, product, tile } = method;
+    this.#geometry = winogradGeometry(layer, product);
+    this.#group = patchesAtATime(this.#geometry, method);
     const { channels, outputs, node, weight } = layer;
     const { width, height, patches, bands } = this.#geometry;
-    const most = sumsBytes / (4 * positions * tile.registers * machine.lanes);
-    const strips = Math.min(Math.floor(most / tile.pixels), Math.floor(patches / tile.pixels));
-    this.#group = Math.max(1, strips) * tile.pixels;
-    this.#own = Math.max(1, (tile.registers * machine.lanes) / panelOutputs);
+    this.#own = panelsOfTile(method);
     this.#kept = bands === 1 ? this.#own : panelsOf(outputs);
     this.#x = writer.input(node.operands[0]!, 'x');
-    this.#stored = writer.weights('u8', panelWeights(layer), panelTitle(layer));
+    this.#stored = storedPanels(writer, layer);
+    this.#patchPitch = patches * channels + apart;
+    this.#filterPitch = this.#kept * panelOutputs * channels + apart;
     this.#padded = writer.scratch('padded', 'u8', width * height * channels);
-    this.#patches = writer.scratch('patches', 'u8', positions * patches * channels);
-    this.#filters = writer.scratch('filters', 'i8', positions * this.#kept * panelOutputs * channels);
+    this.#patches = writer.scratch('patches', product.inputs, positions * this.#patchPitch);
+    this.#filters = writer.scratch('filters', product.weights, positions * this.#filterPitch);
     this.#sums = writer.scratch('sums', 'i32', positions * this.#group * tile.registers * machine.lanes);
+    this.#folding = product.fold === undefined ? undefined : winogradFolding(layer);
+    this.#offset = product.inputs === 'u8' ? winogradOffset : 0;
     // Four times the bias, less what the offset adds: one table for each of the four results of a patch.
     const inputs = weight.data.length / outputs;
     const offsets = counted(outputs).map((o) =>
-      offsetSums(weight.data.subarray(o * inputs, (o + 1) * inputs)),
+      this.#offset === 0 ? [0, 0, 0, 0] : offsetSums(weight.data.subarray(o * inputs, (o + 1) * inputs)),
     );
     this.#bias = writer.table(
       'bias',
@@ -238,39 +161,32 @@ class WinogradConvolution {
 
   /** Copies an image between columns and rows of padding; 1 before, whatever completes the patches behind. */
   #pad(image: Expression): void {
-    const { block } = this.#writer;
     const { channels, form, window } = this.#layer;
     const { width, height } = this.#geometry;
     const { x, y } = window;
-    const row = width * channels;
-    const fill = (from: Expression, to: Expression): void => {
-      block.for('k', from, to, (k) => {
-        block.store(this.#padded, k, form.padding);
-      });
-    };
-    const rows = Math.min(y.extent, height - y.pad);
-    const columns = Math.min(x.extent, width - x.pad);
-    fill(i32(0), i32(y.pad * row));
-    block.for('y', 0, rows, (v) => {
-      const to = block.let('to', mul(add(v, y.pad), row));
-      const source = block.let('source', mul(add(mul(image, y.extent), v), x.extent * channels));
-      fill(to, add(to, x.pad * channels));
-      block.for('k', 0, columns * channels, (k) => {
-        block.store(this.#padded, add(to, k, x.pad * channels), form.ofValue(load(this.#x, add(source, k))));
-      });
-      fill(add(to, (x.pad + columns) * channels), add(to, row));
+    copyPadded(this.#writer.block, image, {
+      from: this.#x,
+      to: this.#padded,
+      channels,
+      extent: { rows: y.extent, columns: x.extent },
+      top: y.pad,
+      left: x.pad,
+      width,
+      height,
+      slack: 0,
+      padding: form.padding,
+      ofValue: form.ofValue,
     });
-    fill(i32((y.pad + rows) * row), i32(height * row));
   }
 
   #transformInput(firstRow: Expression): void {
     const { block } = this.#writer;
     const { channels } = this.#layer;
-    const { across, bandRows, width, patches } = this.#geometry;
-    const lanes = this.#machine.bytes.find(({ size }) => channels % size === 0)!;
+    const { across, bandRows, width } = this.#geometry;
+    const lanes = this.#method.product.narrow.find(({ size }) => channels % size === 0)!;
     const ring = namedRing(block, lanes);
-    const offset = lanes.splat(winogradOffset);
-    block.comment('transformed patches: B^T d B + 32');
+    const offset = this.#offset;
+    block.comment(`transformed patches: B^T d B${offset === 0 ? '' : ` + ${offset}`}`);
     block.for('row', 0, bandRows, (row) => {
       block.for('column', 0, across, (column) => {
         const from = block.let(
@@ -285,17 +201,15 @@ class WinogradConvolution {
           (c) => {
             const inputs = counted(4).map((v) =>
               counted(4).map((u) =>
-                block.let(
-                  `d_${v}${u}`,
-                  loadVector(lanes.load, this.#padded, add(from, c, (v * width + u) * channels)),
-                ),
+                block.let(`d_${v}${u}`, lanes.load(this.#padded, add(from, c, (v * width + u) * channels))),
               ),
             );
             transformInput(inputs, ring)
               .flat()
               .forEach((value, position) => {
-                const at = add(to, c, position * patches * channels);
-                block.storeVector(lanes.store, this.#patches, at, lanes.add(value, offset));
+                const at = add(to, c, position * this.#patchPitch);
+                const moved = offset === 0 ? value : lanes.add(value, lanes.splat(offset));
+                block.storeVector(lanes.store, this.#patches, at, moved);
               });
           },
           lanes.size,
@@ -307,41 +221,37 @@ class WinogradConvolution {
   /** Transforms the filters of the panels kept, from `panel` on. */
   #transformFilters(panel: Expression): void {
     const { block } = this.#writer;
-    const machine = this.#machine;
+    const { machine, product } = this.#method;
     const runs = runsOf(this.#layer);
-    const { channels } = this.#layer;
-    const bytes = 4 * machine.lanes;
+    const { channels, weightBits } = this.#layer;
+    const packed = weightBits === 8 ? 1 : 2;
     const pitch = panelOutputs * channels;
-    const lanes = machine.bytes.find(({ size }) => size === bytes)!;
+    const lanes = product.narrow.find(({ size }) => size === machine.lanes * product.step)!;
     const ring = namedRing(block, lanes);
     block.comment('transformed filters: 2G g (2G)^T');
     block.for('own', 0, this.#kept, (own) => {
-      const from = block.let('packed', mul(add(panel, own), panelPitch(runs) / 2));
-      block.for(
-        'k',
-        0,
-        pitch,
-        (k) => {
-          const taps = counted(3).map((v) =>
-            counted(3).map((u) =>
-              block.let(
-                `g_${v}${u}`,
-                machine.unpackNibbles(
-                  this.#stored,
-                  add(from, div(k, 2), ((v * runs.length + u * channels) * panelOutputs) / 2),
-                ),
-              ),
-            ),
-          );
-          transformWeights(taps, ring)
+      const from = block.let('stored', mul(add(panel, own), panelPitch(runs) / packed));
+      overPanel(this.#writer, this.#method, channels, (stored, ready) => {
+        const start = add(from, packed === 1 ? stored : div(stored, packed));
+        const taps = counted(3).map((v) =>
+          counted(3).map((u) =>
+            product
+              .ready(this.#stored, add(start, ((v * runs.length + u * channels) * panelOutputs) / packed))
+              .map((weights) => block.let(`g_${v}${u}`, weights)),
+          ),
+        );
+        taps[0]![0]!.forEach((_, step) => {
+          transformWeights(
+            taps.map((row) => row.map((steps) => steps[step]!)),
+            ring,
+          )
             .flat()
             .forEach((value, position) => {
-              const at = add(mul(own, pitch), k, position * this.#kept * pitch);
-              block.storeVector(lanes.store, this.#filters, at, value);
+              const at = add(mul(own, pitch), ready(step), position * this.#filterPitch);
+              block.storeVector(product.store, this.#filters, at, value);
             });
-        },
-        bytes,
-      );
+        });
+      });
     });
   }
 
@@ -358,61 +268,76 @@ class WinogradConvolution {
   /** The 16 products of a group: sums[position][patch][register]. */
   #multiply(patch: Expression, panel: Expression): void {
     const { block } = this.#writer;
-    const machine = this.#machine;
-    const { pixels, registers } = this.#tile;
+    const { machine, product, tile } = this.#method;
     const { channels } = this.#layer;
-    const { patches } = this.#geometry;
     const pitch = panelOutputs * channels;
-    const perPanel = panelOutputs / machine.lanes;
-    const sumsOf = registers * machine.lanes;
+    const sumsOf = tile.registers * machine.lanes;
     block.for('position', 0, positions, (position) => {
-      const wAt = block.let('w_at', mul(add(mul(position, this.#kept), panel), pitch));
-      block.for(
-        'strip',
-        0,
-        this.#group,
-        (strip) => {
-          const sums = counted(pixels).map((p) =>
-            counted(registers).map((v) => block.var(`acc_${p}_${v}`, machine.zero)),
-          );
-          const xAt = block.let('x_at', mul(add(mul(position, patches), patch, strip), channels));
-          block.for(
-            'k',
-            0,
-            channels,
-            (k) => {
-              const weights = counted(registers).map((v) => {
-                const own = Math.floor(v / perPanel) * pitch + (v % perPanel) * machine.lanes * 4;
-                return block.let(
-                  `w_${v}`,
-                  machine.loadWeights(this.#filters, add(wAt, mul(k, panelOutputs), own)),
-                );
-              });
-              sums.forEach((own, p) => {
-                const x = block.let(`x_${p}`, machine.splatBytes(this.#patches, add(xAt, k, p * channels)));
-                own.forEach((sum, v) => {
-                  block.set(sum, machine.dot(sum, x, weights[v]!));
-                });
-              });
-            },
-            4,
-          );
-          const to = block.let('sums_at', mul(add(mul(position, this.#group), strip), sumsOf));
+      const wAt = block.let('w_at', add(mul(position, this.#filterPitch), mul(panel, pitch)));
+      block.for('tile', 0, Math.ceil(this.#group / tile.pixels), (number) => {
+        const start = mul(number, tile.pixels);
+        const last = this.#group - tile.pixels;
+        const strip = this.#group % tile.pixels === 0 ? start : block.let('strip', min(start, last));
+        const xAt = block.let('x_at', add(mul(position, this.#patchPitch), mul(add(patch, strip), channels)));
+        const to = block.let('sums_at', mul(add(mul(position, this.#group), strip), sumsOf));
+        const sums = declareSums(block, tile, () => machine.zero);
+        /** Calls `body` with the place of every sum. */
+        const overSums = (body: (at: Expression, sum: Expression) => void): void => {
           sums.forEach((own, p) => {
             own.forEach((sum, v) => {
-              block.storeVector(machine.storeWords, this.#sums, add(to, p * sumsOf + v * machine.lanes), sum);
+              body(add(to, p * sumsOf + v * machine.lanes), sum);
             });
           });
-        },
-        pixels,
-      );
+        };
+        const steps = (from: Expression, end: Expression): void => {
+          block.for(
+            'k',
+            from,
+            end,
+            (k) => {
+              const at = block.let('at', opaque(add(xAt, k)));
+              const weights = { array: this.#filters, at: add(wAt, mul(k, panelOutputs)), pitch };
+              emitStep(block, this.#method, sums, weights, (p) =>
+                product.splat(this.#patches, add(at, p * channels)),
+              );
+            },
+            product.step,
+          );
+        };
+        const folding = this.#folding;
+        if (typeof folding !== 'number') {
+          steps(i32(0), i32(channels));
+          overSums((at, sum) => {
+            const total = product.fold === undefined ? sum : product.fold(machine.zero, sum);
+            block.storeVector(machine.storeWords, this.#sums, at, total);
+          });
+          return;
+        }
+        overSums((at) => {
+          block.storeVector(machine.storeWords, this.#sums, at, machine.zero);
+        });
+        block.for(
+          'part',
+          0,
+          channels,
+          (from) => {
+            steps(from, channels % folding === 0 ? add(from, folding) : min(add(from, folding), channels));
+            overSums((at, sum) => {
+              const total = loadVector(machine.loadWords, this.#sums, at);
+              block.storeVector(machine.storeWords, this.#sums, at, product.fold!(total, sum));
+            });
+            for (const sum of sums.flat()) block.set(sum, machine.zero);
+          },
+          folding,
+        );
+      });
     });
   }
 
   #finish(image: Expression, firstRow: Expression, patch: Expression, panel: Expression): void {
     const { block } = this.#writer;
-    const machine = this.#machine;
-    const { registers } = this.#tile;
+    const { machine } = this.#method;
+    const { registers } = this.#method.tile;
     const { outputs, window } = this.#layer;
     const { across } = this.#geometry;
     const [height, width] = [window.y.outputs, window.x.outputs];

@@ -49,6 +49,7 @@ export interface WideRows {
   readonly subtractBytes: Builtin;
   readonly largerBytes: Builtin;
   readonly addHalves: Builtin;
+  readonly subtractHalves: Builtin;
   /** Bytes picked by the low four bits of an index, within each 16 bytes. */
   readonly pick: Builtin;
   /** Low 16-bit halves saturated from 32-bit words, within each 16 bytes: four of the first, four of the second. */
@@ -126,6 +127,7 @@ function wideRows(bytes: 64 | 32 | 16): WideRows {
     subtractBytes: lanewise('sub_epi8', 'u8', (a, b) => a - b),
     largerBytes: lanewise('max_epu8', 'u8', (a, b) => (b > a ? b : a)),
     addHalves: lanewise('add_epi16', 'i16', (a, b) => a + b),
+    subtractHalves: lanewise('sub_epi16', 'i16', (a, b) => a - b),
     pick: row('shuffle_epi8', [register, register], (a: Bytes, b: Bytes) =>
       build(register, 'u8', (i) => ((b[i]! & 128) !== 0 ? 0 : a[(i & ~15) | (b[i]! & 15)]!)),
     ),
@@ -167,14 +169,25 @@ function quads(register: Register, sum: Bytes, x: Bytes, w: Bytes): Bytes {
   });
 }
 
+/** Products of unsigned and signed bytes, added in pairs and saturated to 16-bit lanes. */
+function bytePairs(register: Register, x: Bytes, w: Bytes, sum?: Bytes): Bytes {
+  const weights = view.i8(w);
+  const start = sum === undefined ? undefined : view.i16(sum);
+  return build(
+    register,
+    'i16',
+    (i) => (start?.[i] ?? 0) + toI16(x[2 * i]! * weights[2 * i]! + x[2 * i + 1]! * weights[2 * i + 1]!),
+  );
+}
+
 /**
  * A dot product on accumulators that live in registers. gcc 12 gives up on register tiles of these intrinsics and spills every one of them;
  * an empty statement that claims to change the register cures it.
  */
-const accumulating = (name: string, intrinsic: string, type: string, target: string): readonly string[] => [
+const accumulating = (name: string, value: string, type: string, target: string): readonly string[] => [
   `ALWAYS_INLINE __attribute__((target("${target}")))`,
   `${type} ${name}(${type} sum, ${type} a, ${type} b) {`,
-  `  sum = ${intrinsic}(sum, a, b);`,
+  `  sum = ${value};`,
   '#if defined(__GNUC__) && !defined(__clang__)',
   '  __asm__("" : "+v"(sum));',
   '#endif',
@@ -190,15 +203,16 @@ const targetOf: Readonly<Record<X86Feature, string>> = {
   avx512vnni: 'avx512f,avx512vnni',
 };
 
+/** `value` is what becomes of `sum`, `a` and `b`, in C. */
 const accumulator = (
   name: string,
-  intrinsic: string,
+  value: string,
   bytes: 64 | 32,
   feature: X86Feature,
   model: (register: Register, sum: Bytes, a: Bytes, b: Bytes) => Bytes,
 ): Builtin => {
   const register = registerOf(bytes);
-  const definition = accumulating(name, intrinsic, typeRows[register].c!, targetOf[feature]);
+  const definition = accumulating(name, value, typeRows[register].c!, targetOf[feature]);
   return {
     name,
     parameters: [register, register, register],
@@ -214,16 +228,40 @@ export const wide32 = wideRows(32);
 export const wide16 = wideRows(16);
 
 /** sum + u8 * i8, four products a lane. */
-export const dot64 = accumulator('dot_m512', '_mm512_dpbusd_epi32', 64, 'avx512vnni', quads);
-export const dotAvx32 = accumulator('dot_avx_m256', '_mm256_dpbusd_avx_epi32', 32, 'avxvnni', quads);
+export const dot64 = accumulator('dot_m512', '_mm512_dpbusd_epi32(sum, a, b)', 64, 'avx512vnni', quads);
+export const dotAvx32 = accumulator(
+  'dot_avx_m256',
+  '_mm256_dpbusd_avx_epi32(sum, a, b)',
+  32,
+  'avxvnni',
+  quads,
+);
 
 /** sum + i16 * i16, two products a lane. */
 export const dotWords64 = accumulator(
   'dot_words_m512',
-  '_mm512_dpwssd_epi32',
+  '_mm512_dpwssd_epi32(sum, a, b)',
   64,
   'avx512vnni',
   (register, sum, a, b) => pairs(register, a, b, sum),
+);
+
+/** The same in two instructions. */
+export const dotWords32 = accumulator(
+  'dot_words_m256',
+  '_mm256_add_epi32(sum, _mm256_madd_epi16(a, b))',
+  32,
+  'avx2',
+  (register, sum, a, b) => pairs(register, a, b, sum),
+);
+
+/** sum + u8 * i8, two products a 16-bit lane: exact only where no pair of products, and no whole sum, leaves 16 bits. */
+export const dotShort32 = accumulator(
+  'dot_short_m256',
+  '_mm256_add_epi16(sum, _mm256_maddubs_epi16(a, b))',
+  32,
+  'avx2',
+  (register, sum, x, w) => bytePairs(register, x, w, sum),
 );
 
 /** Pairs of u8 * i8 products, added and saturated to 16 bits: exact only where no sum leaves 16 bits. */
@@ -232,12 +270,7 @@ export const multiplyAddBytes32: Builtin = {
   parameters: ['m256i', 'm256i'],
   result: 'm256i',
   c: { name: '_mm256_maddubs_epi16', feature: 'avx2' },
-  model: (x: Bytes, w: Bytes) => {
-    const weights = view.i8(w);
-    return build('m256i', 'i16', (i) =>
-      toI16(x[2 * i]! * weights[2 * i]! + x[2 * i + 1]! * weights[2 * i + 1]!),
-    );
-  },
+  model: (x: Bytes, w: Bytes) => bytePairs('m256i', x, w),
   exact: true,
 };
 
@@ -382,6 +415,70 @@ export const pickLongs32: Builtin = {
   exact: true,
 };
 
+/** What takes more than one instruction of AVX2, as a function of registers. */
+const composed32 = (
+  name: string,
+  result: 'm256i' | 'm128i',
+  parameters: readonly string[],
+  body: readonly string[],
+  model: (...operands: never[]) => Bytes,
+): Builtin => ({
+  name,
+  parameters: parameters.map(() => 'm256i'),
+  result,
+  c: {
+    name,
+    feature: 'avx2',
+    definition: [
+      `ALWAYS_INLINE __attribute__((target("${targetOf.avx2}")))`,
+      `${typeRows[result].c!} ${name}(${parameters.map((parameter) => `__m256i ${parameter}`).join(', ')}) {`,
+      ...body.map((line) => `  ${line}`),
+      '}',
+    ],
+  },
+  model,
+  exact: true,
+});
+
+/** The high half of a register. */
+export const highHalf32 = composed32(
+  'high_half_m256',
+  'm128i',
+  ['value'],
+  ['return _mm256_extracti128_si256(value, 1);'],
+  (value: Bytes) => value.slice(16),
+);
+
+/** The low byte of every 32-bit lane, in the low 8 bytes of the result. */
+export const lowBytes32 = composed32(
+  'low_bytes_m256',
+  'm128i',
+  ['value'],
+  [
+    'const __m256i low = _mm256_shuffle_epi8(value, _mm256_set1_epi32(0x0c080400));',
+    'return _mm_unpacklo_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));',
+  ],
+  (value: Bytes) => build('m128i', 'u8', (i) => value[((16 * (i >> 2)) % 32) + 4 * (i & 3)]!),
+);
+
+/** Of 32-bit lanes that lie as pairs in two registers, the first of each pair, or the second. */
+const ofPairs = (name: string, second: 0 | 1): Builtin =>
+  composed32(
+    name,
+    'm256i',
+    ['a', 'b'],
+    [
+      `const __m256 mixed = _mm256_shuffle_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), ${second === 0 ? '0x88' : '0xdd'});`,
+      'return _mm256_permute4x64_epi64(_mm256_castps_si256(mixed), 0xd8);',
+    ],
+    (a: Bytes, b: Bytes) => {
+      const [x, y] = [view.u32(a), view.u32(b)];
+      return build('m256i', 'u32', (i) => (i < 4 ? x : y)[2 * (i & 3) + second]!);
+    },
+  );
+export const firstsOfPairs32 = ofPairs('firsts_m256', 0);
+export const secondsOfPairs32 = ofPairs('seconds_m256', 1);
+
 const builtinsOf = ({ load: _load, store: _store, register: _register, ...rows }: WideRows): Builtin[] =>
   Object.values<Builtin>(rows);
 
@@ -392,6 +489,8 @@ export const x86Rows: readonly Builtin[] = [
   dot64,
   dotAvx32,
   dotWords64,
+  dotWords32,
+  dotShort32,
   multiplyAddBytes32,
   widenU8To32x16,
   widenI8To32x16,
@@ -403,5 +502,9 @@ export const x86Rows: readonly Builtin[] = [
   lowBytes64,
   repeat16,
   lowHalf32,
+  highHalf32,
+  lowBytes32,
+  firstsOfPairs32,
+  secondsOfPairs32,
   pickLongs32,
 ];

@@ -1,0 +1,69 @@
+/** Weights in panels as a product reads them: where they are stored, or made ready in scratch memory. */
+import { add, div, type Expression, type KernelArray, mul } from '../../kernel/index.ts';
+import type { Layer } from '../layer.ts';
+import type { StepWriter } from '../step-writer.ts';
+import { panelOutputs, panelPitch, panelsOf, panelTitle, panelWeights, runsOf } from './panels.ts';
+import type { Method } from './tile.ts';
+
+export interface ReadyWeights {
+  readonly array: KernelArray;
+  /** Makes `count` panels from `first` on ready, at the beginning of `array`; undefined where they are as stored. */
+  readonly make: ((first: Expression, count: number) => void) | undefined;
+}
+
+/** Panels of a layer as they are stored. */
+export const storedPanels = (writer: StepWriter, layer: Layer): KernelArray =>
+  writer.weights(layer.weightBits === 8 ? 'i8' : 'u8', panelWeights(layer), panelTitle(layer));
+
+/**
+ * Calls `body` for every register of a panel and every four inputs: `stored` is where `lanes` outputs' weights begin, in a panel of bytes, and
+ * `ready(step)` where those of a step belong.
+ */
+export function overPanel(
+  writer: StepWriter,
+  { machine, product }: Method,
+  length: number,
+  body: (stored: Expression, ready: (step: number) => Expression) => void,
+): void {
+  const { block } = writer;
+  const four = 4 * panelOutputs;
+  block.for(
+    'k',
+    0,
+    panelOutputs * length,
+    (k) => {
+      for (let v = 0; v < panelOutputs / machine.lanes; v++) {
+        body(add(k, v * machine.lanes * 4), (step) =>
+          add(k, step * panelOutputs * product.step + v * machine.lanes * product.step),
+        );
+      }
+    },
+    four,
+  );
+}
+
+/** The weights of a layer; scratch has room for the panels of a tile, or for all. */
+export function readyWeights(writer: StepWriter, layer: Layer, method: Method, room: number): ReadyWeights {
+  const stored = storedPanels(writer, layer);
+  const { product } = method;
+  if (layer.weightBits === 8 && product.weights === 'i8') return { array: stored, make: undefined };
+  const runs = runsOf(layer);
+  const pitch = panelPitch(runs);
+  const array = writer.scratch('ready', product.weights, room * pitch);
+  const packed = layer.weightBits === 8 ? 1 : 2;
+  const { block } = writer;
+  return {
+    array,
+    make: (first, count) => {
+      const from = block.let('stored', mul(first, pitch / packed));
+      overPanel(writer, method, count * runs.count * runs.length, (at, to) => {
+        product.ready(stored, add(from, packed === 1 ? at : div(at, 2))).forEach((weights, step) => {
+          block.storeVector(product.store, array, to(step), weights);
+        });
+      });
+    },
+  };
+}
+
+/** Panels of the whole layer. */
+export const allPanels = ({ groups, outputs }: Layer): number => groups * panelsOf(outputs / groups);

@@ -10,12 +10,10 @@ import {
   isQuantized,
   type Node,
   producersOf,
-  quantizeValue,
   type QuantizedElement,
   type TensorType,
 } from '../../ir/index.ts';
-import type { HostOutput, HostStage, HostUpload, ImageEntry } from '../../runtime/model.ts';
-import type { EmitOptions } from '../backend.ts';
+import type { HostOutput, HostStage, HostUpload } from '../../runtime/model.ts';
 import { isBoundaryStep, type Schedule } from '../plan/index.ts';
 import { layoutOf, storageOf } from './stored.ts';
 
@@ -133,25 +131,4 @@ function backToIntegers(
     return operand;
   }
   return name;
-}
-
-/** The entry for bytes of images: for every channel the integer that stands for each byte. */
-export function imageEntry(
-  graph: Graph,
-  types: ReadonlyMap<string, TensorType>,
-  uploads: readonly PlannedUpload[],
-  image: EmitOptions['image'],
-): ImageEntry | undefined {
-  if (image === undefined || graph.inputs.length !== 1 || uploads.length !== 1) return undefined;
-  const [planned] = uploads;
-  const type = types.get(planned!.tensor)!;
-  if (!isQuantized(type) || type.shape.length !== 4 || typeof type.element.scale !== 'number')
-    return undefined;
-  const { scale, zeroPoint, storage } = type.element;
-  return {
-    layout: image.layout,
-    tables: image.tables.map((table) =>
-      Array.from(table, (value) => quantizeValue(value, scale, zeroPoint, storage)),
-    ),
-  };
 }

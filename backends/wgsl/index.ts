@@ -2,9 +2,10 @@
  * The WGSL backend: compute kernels for WebGPU, packed weights, and the module that runs them in a browser or in Node.
  */
 import type { Graph } from '../../ir/index.ts';
-import type { WgslProgram } from '../../runtime/model.ts';
+import type { ImageEntry, WgslProgram } from '../../runtime/model.ts';
 import type { Backend, EmitOptions, Emission, EmittedFile } from '../backend.ts';
 import { printWgslUnit } from '../kernel/index.ts';
+import { imageWorkgroup } from './image.ts';
 import { planProgram, type WgslPlan } from './program.ts';
 
 export { planProgram, type PlannedDispatch, type WgslPlan } from './program.ts';
@@ -30,7 +31,7 @@ export function describeProgram(plan: WgslPlan): WgslProgram {
     files,
     weight_bytes: plan.weights.length,
     limits: {
-      storage_buffers: plan.dispatches.reduce((most, { bindings }) => Math.max(most, bindings.length), 1),
+      storage_buffers: plan.kernels.reduce((most, { parameters }) => Math.max(most, parameters.length), 1),
       binding_bytes: Math.max(
         ...plan.slots,
         ...plan.dispatches.flatMap(({ bindings }) => bindings.map(({ bytes }) => bytes)),
@@ -54,7 +55,21 @@ export function describeProgram(plan: WgslPlan): WgslProgram {
     tensors: plan.tensors.map(({ name, buffer, layout }) => ({ name, buffer, bytes: layout.bytes })),
     uploads: plan.uploads,
     outputs: plan.outputs,
-    ...(plan.image === undefined ? {} : { image: plan.image }),
+    ...(plan.image === undefined ? {} : { image: describeImage(plan.image, kernels) }),
+  };
+}
+
+function describeImage(
+  { width, height, columns, rows, range }: NonNullable<WgslPlan['image']>,
+  kernels: readonly string[],
+): ImageEntry {
+  return {
+    width,
+    height,
+    columns: kernels.indexOf(columns.name),
+    rows: kernels.indexOf(rows.name),
+    workgroup: imageWorkgroup,
+    tables: [range.offset, range.bytes],
   };
 }
 

@@ -3,12 +3,13 @@
  * yet; tests run this very plan in the evaluator.
  */
 import { type Graph, isF32, type TensorType, typesOf } from '../../ir/index.ts';
-import type { HostOutput, HostUpload, ImageEntry } from '../../runtime/model.ts';
+import type { HostOutput, HostUpload } from '../../runtime/model.ts';
 import type { StoredTensor } from '../../runtime/manifest.ts';
 import type { EmitOptions } from '../backend.ts';
 import type { GridKernel } from '../kernel/index.ts';
 import { isBoundaryStep, lifetimes, packTensor, schedule } from '../plan/index.ts';
-import { imageEntry, planBoundary } from './boundary.ts';
+import { planBoundary } from './boundary.ts';
+import { type ImagePlan, planImage } from './image.ts';
 import { KernelSet } from './kernel-set.ts';
 import { planSlots } from './slots.ts';
 import { stepKernel, type Workgroups } from './step-kernel.ts';
@@ -38,7 +39,8 @@ export interface WgslPlan {
   readonly weights: Uint8Array;
   readonly uploads: readonly HostUpload[];
   readonly outputs: readonly HostOutput[];
-  readonly image?: ImageEntry;
+  /** How images become the input, and where in the weights their tables lie. */
+  readonly image?: ImagePlan & { readonly range: WeightRange };
   /** Buffer of every stored tensor, and the tensor as the manifest describes it. */
   readonly tensors: readonly (StoredTensor & { readonly buffer: number })[];
 }
@@ -110,7 +112,16 @@ export function planProgram(graph: Graph, image?: EmitOptions['image']): WgslPla
 
   const uploaded = boundary.uploads.map(({ tensor }) => tensor);
   const stored = [...uploaded, ...aliasesOf(uploaded), ...dispatches.flatMap(({ makes }) => makes)];
-  const entry = imageEntry(graph, types, boundary.uploads, image);
+  const entry = planImage(graph, types, boundary.uploads, image);
+  const imagePlan =
+    entry === undefined
+      ? undefined
+      : {
+          ...entry,
+          columns: kernels.add(entry.columns),
+          rows: kernels.add(entry.rows),
+          range: weights.add(entry.tables),
+        };
   return {
     kernels: kernels.kernels,
     dispatches,
@@ -121,7 +132,7 @@ export function planProgram(graph: Graph, image?: EmitOptions['image']): WgslPla
       ...output,
       buffer: output.input === undefined ? bufferOf(output.tensor) : -1,
     })),
-    ...(entry === undefined ? {} : { image: entry }),
+    ...(imagePlan === undefined ? {} : { image: imagePlan }),
     tensors: stored.map((name) => ({
       ...storedTensor(name, types.get(name)!),
       buffer: bufferOf(name),

@@ -1,22 +1,23 @@
 /**
- * The runtime that ships inside WGSL artifacts, as built JavaScript and its types. A package has it beside the compiler; sources that run
+ * The runtimes that ship inside artifacts, as built JavaScript and its types. A package has them beside the compiler; sources that run
  * unbuilt take what the last build left, if there was one.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import type { TrainingRuntime } from '../../backends/tfjs/index.ts';
 import type { RuntimeModule } from '../../backends/wgsl/index.ts';
+import { joinModules } from './join-modules.ts';
 
 const places = ['../../runtime/', '../../dist/runtime/'] as const;
 
+/** What WGSL artifacts are loaded with: the modules under `runtime/model.ts` in one file. */
 export async function runtimeModule(): Promise<RuntimeModule | undefined> {
   for (const place of places) {
-    const read = async (name: string): Promise<string | undefined> =>
-      readFile(new URL(`${place}${name}`, import.meta.url), 'utf8').catch(() => undefined);
-    const [module, types] = await Promise.all([read('model.js'), read('model.d.ts')]);
-    if (module !== undefined && types !== undefined) {
-      // Where the build keeps its maps is no business of an artifact.
-      return { module: module.replace(/^\/\/# sourceMappingURL=.*\n?/m, ''), types };
-    }
+    const read = async (name: string): Promise<string> =>
+      readFile(new URL(`${place}${name}`, import.meta.url), 'utf8');
+    const built = await read('model.js').catch(() => undefined);
+    if (built === undefined) continue;
+    const typesOf = async (name: string): Promise<string> => read(name.replace(/(?:\.d)?\.[jt]s$/, '.d.ts'));
+    return { module: await joinModules('model.js', read), types: await joinModules('model.d.ts', typesOf) };
   }
   return undefined;
 }

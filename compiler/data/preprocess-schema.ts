@@ -4,7 +4,7 @@
  */
 import { fail } from '../../ir/diagnostics.ts';
 import { channelTables, type Preprocess, type Triple } from './preprocess.ts';
-import { type ResizeFilter, resizeFilters } from './resize.ts';
+import { type ResizeFilter, resizeFilters } from '../../runtime/image/taps.ts';
 
 const longestSide = 16_384;
 

@@ -12,28 +12,19 @@
  */
 import { fail } from '../../ir/diagnostics.ts';
 import type { ImageInput, ImageLayout } from './image-input.ts';
-import { type ResizeFilter, resizeWindow, type RgbImage, type Window } from './resize.ts';
-
-/** Short side to `shortSide` pixels, unless it is within keepFrom .. shortSide already; the long side in proportion, rounded down. */
-export interface ShortSideResize {
-  readonly shortSide: number;
-  readonly keepFrom: number;
-  readonly filter: ResizeFilter;
-}
-
-/** To the model's height and width exactly, whatever that does to the proportions. */
-export interface ExactResize {
-  readonly exact: true;
-  readonly filter: ResizeFilter;
-}
+import {
+  type ImageRule,
+  type ImageSize,
+  placeImage,
+  type Placement,
+  type ShortSideResize,
+} from '../../runtime/image/placement.ts';
+import { resizeWindow, type RgbImage } from './resize.ts';
 
 export type Triple = readonly [number, number, number];
 
-export interface Preprocess {
+export interface Preprocess extends ImageRule {
   readonly name: string;
-  readonly resize: ShortSideResize | ExactResize | null;
-  /** `none`: after resizing, an image must have the model's size. */
-  readonly crop: 'center' | 'none';
   readonly scale: number;
   /** In the order of the model's channels, as `std` is. */
   readonly mean: Triple;
@@ -110,26 +101,15 @@ export function inputBounds(preprocess: Preprocess): { min: number; max: number 
   return { min: Math.min(...ends), max: Math.max(...ends) };
 }
 
-/** Where an image of some size ends up: resized to width x height, of which `window` is kept. */
-export interface Placement {
-  readonly width: number;
-  readonly height: number;
-  readonly window: Window;
-}
-
 /** Placement of a width x height image. Fails with `data/image-size` if its size is not one the rules bring to the model's. */
 export function placement(
   preprocess: Preprocess,
   input: ImageInput,
-  image: { readonly width: number; readonly height: number },
+  image: ImageSize,
   what: string,
 ): Placement {
-  const resized = resizedSize(preprocess.resize, input, image);
-  const fits =
-    preprocess.crop === 'center'
-      ? resized.width >= input.width && resized.height >= input.height
-      : resized.width === input.width && resized.height === input.height;
-  if (!fits) {
+  const { window, ...resized } = placeImage(preprocess, input, image);
+  if (window === undefined) {
     const expected = preprocess.crop === 'center' ? 'at least ' : '';
     const after = preprocess.resize === null ? '' : ` (${resized.width} x ${resized.height} once resized)`;
     fail(
@@ -139,32 +119,7 @@ export function placement(
       { help: '--preprocess imagenet resizes and crops; a JSON file can say {"resize": {"exact": true}}' },
     );
   }
-  const window = {
-    left: halfEven(resized.width - input.width),
-    top: halfEven(resized.height - input.height),
-    width: input.width,
-    height: input.height,
-  };
   return { ...resized, window };
-}
-
-function resizedSize(
-  rule: Preprocess['resize'],
-  input: ImageInput,
-  { width, height }: { readonly width: number; readonly height: number },
-): { width: number; height: number } {
-  if (rule === null) return { width, height };
-  if ('exact' in rule) return { width: input.width, height: input.height };
-  const short = Math.min(width, height);
-  if (short >= rule.keepFrom && short <= rule.shortSide) return { width, height };
-  const long = Math.trunc((rule.shortSide * Math.max(width, height)) / short);
-  return width <= height ? { width: rule.shortSide, height: long } : { width: long, height: rule.shortSide };
-}
-
-/** Half of a non-negative integer, ties to even: where torchvision's CenterCrop begins. */
-function halfEven(whole: number): number {
-  const floor = Math.floor(whole / 2);
-  return whole % 2 === 1 && floor % 2 === 1 ? floor + 1 : floor;
 }
 
 /** Writes the model's view of `image` into `out` from `offset` on: 3 * height * width values in the model's layout. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { resizeWindow, type ResizeFilter, type RgbImage } from './resize.ts';
+import type { ResizeFilter } from '../../runtime/image/taps.ts';
+import { resizeWindow, type RgbImage } from './resize.ts';
 
 function imageOf(
   width: number,

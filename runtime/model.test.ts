@@ -115,6 +115,7 @@ describe('load', () => {
       const model = await load(Object.fromEntries(files), {
         device,
         packedDot: true,
+        subgroups: false,
         onProgress: (loaded, total) => heard.push([loaded, total]),
       });
       const total = files.get('weights.bin')!.length + files.get('kernels.wgsl')!.length;

@@ -27,10 +27,13 @@ import { ImageInput, type ModelImage } from './webgpu/image-input.ts';
 import { ModelError } from './webgpu/model-error.ts';
 import {
   type Dispatch,
+  dispatchesFor,
   encodePass,
+  hasSubgroups,
   makePipelines,
   packedFeature,
   type Pipeline,
+  usedKernels,
   withFallbacks,
 } from './webgpu/pipelines.ts';
 import type { ArtifactManifest, WgslProgram } from './webgpu/program.ts';
@@ -47,6 +50,8 @@ export interface LoadOptions {
   readonly wgslLanguageFeatures?: { has(feature: string): boolean };
   /** Whether to use `dot4I8Packed`. Default: where it exists. The results are the same. */
   readonly packedDot?: boolean;
+  /** Whether to use subgroups. Default: where the device has them, of eight invocations or more. The results are the same. */
+  readonly subgroups?: boolean;
   /** Hears how many bytes have been loaded, of how many. */
   readonly onProgress?: (loaded: number, total: number) => void;
   /** Ends the loading. */
@@ -105,17 +110,36 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
   }
   const features = options.wgslLanguageFeatures ?? browserGpu()?.wgslLanguageFeatures ?? new Set<string>();
   const packedDot = options.packedDot ?? features.has(packedFeature);
-  const { kernels, fallbacks, weights } = program.files;
+  const { fallbacks, weights } = program.files;
   const device = options.device ?? (await requestDevice(program));
   try {
     checkLimits(device, program);
-    const read = artifact.reader([kernels, ...(packedDot ? [] : [fallbacks]), weights], options.onProgress);
+    const dispatches = dispatchesFor(program, options.subgroups ?? hasSubgroups(device));
+    const used = usedKernels(program, dispatches);
+    const kernelFiles = new Set([...used].map((kernel) => program.files[program.kernels[kernel]!.file]));
+    const read = artifact.reader(
+      [...kernelFiles, ...(packedDot ? [] : [fallbacks]), weights],
+      options.onProgress,
+    );
     const text = async (name: string): Promise<string> => new TextDecoder().decode(await read(name));
-    const code = packedDot ? await text(kernels) : withFallbacks(await text(kernels), await text(fallbacks));
+    const codeOf = async (file: 'kernels' | 'subgroups'): Promise<string> => {
+      const code = await text(program.files[file]);
+      return packedDot ? code : withFallbacks(code, await text(fallbacks));
+    };
     // Pipelines are made while the weights still arrive.
-    const [pipelines, bytes] = await Promise.all([makePipelines(device, program, code), read(weights)]);
+    const [pipelines, bytes] = await Promise.all([
+      makePipelines(device, program, used, codeOf),
+      read(weights),
+    ]);
     options.signal?.throwIfAborted();
-    return new Model(device, options.device === undefined, manifest, program, pipelines, bytes);
+    return new Model(
+      device,
+      options.device === undefined,
+      manifest,
+      { ...program, dispatches },
+      pipelines,
+      bytes,
+    );
   } catch (error) {
     if (options.device === undefined) device.destroy();
     throw error;
@@ -164,7 +188,7 @@ export class Model implements Disposable {
     ownsDevice: boolean,
     manifest: ArtifactManifest,
     program: WgslProgram,
-    pipelines: readonly Pipeline[],
+    pipelines: ReadonlyMap<number, Pipeline>,
     weights: Uint8Array,
   ) {
     this.device = device;
@@ -179,7 +203,7 @@ export class Model implements Disposable {
     );
     this.#write(0, weights);
     this.#steps = program.dispatches.map(({ step, kernel, workgroups, bindings, makes }) => {
-      const { pipeline, layout } = pipelines[kernel]!;
+      const { pipeline, layout } = pipelines.get(kernel)!;
       const group = device.createBindGroup({
         layout,
         label: step,
@@ -349,7 +373,7 @@ export class Model implements Disposable {
     this.device.queue.writeBuffer(this.#buffers[buffer]!, 0, bytes as Uint8Array<ArrayBuffer>);
   }
 
-  #imageInput(manifest: ArtifactManifest, pipelines: readonly Pipeline[]): ImageInput | undefined {
+  #imageInput(manifest: ArtifactManifest, pipelines: ReadonlyMap<number, Pipeline>): ImageInput | undefined {
     const { image, uploads } = this.#program;
     const { preprocess } = manifest;
     const [upload] = uploads;

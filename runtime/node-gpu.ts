@@ -22,7 +22,7 @@ export type GpuDriver = 'lavapipe' | 'swiftshader' | (string & {});
 export interface OpenGpuDeviceOptions {
   /** Which Vulkan driver to load. Absent: what the environment names, else hardware, else lavapipe, else SwiftShader. */
   readonly icd?: GpuDriver;
-  /** Features to enable where the adapter has them; one it lacks is left out. Default: `timestamp-query`. */
+  /** Features to enable where the adapter has them; one it lacks is left out. Default: `timestamp-query` and `subgroups`. */
   readonly features?: readonly GPUFeatureName[];
 }
 
@@ -113,7 +113,7 @@ export function findSoftwareDriver(name: SoftwareDriverName): string | undefined
  */
 export async function openGpuDevice(options: OpenGpuDeviceOptions = {}): Promise<OpenedGpuDevice> {
   const { gpu, adapter } = await findAdapter(options.icd);
-  const features = options.features ?? ['timestamp-query'];
+  const features = options.features ?? (['timestamp-query', 'subgroups'] as GPUFeatureName[]);
   const device = await adapter.requestDevice({
     requiredFeatures: features.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(REQUESTED_LIMITS.map((limit) => [limit, adapter.limits[limit]])),

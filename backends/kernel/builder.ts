@@ -154,6 +154,16 @@ export class Block {
     this.append(statement.barrier);
   }
 
+  /**
+   * What the u32 `value` is in the first `4 * quads` invocations of the subgroup, of which there must be so many; four to a vec4u. Grid kernels only, and
+   * only where all invocations of the workgroup come by.
+   */
+  broadcast(name: string, value: Expression, quads: number): readonly Variable[] {
+    const variables = Array.from({ length: quads }, () => statement.variable(name, 'vec4u'));
+    this.append(statement.broadcast(variables, value));
+    return variables;
+  }
+
   comment(text: string): void {
     this.append(statement.comment(text));
   }

@@ -37,6 +37,9 @@ export interface Frame {
   readonly who: number;
   /** What `return` left. */
   result: Value;
+  /** What it tells its subgroup at a broadcast, and what the members of the subgroup told. */
+  said: Value;
+  heard: readonly Value[];
 }
 
 export type Code = (frame: Frame) => Value;
@@ -56,6 +59,7 @@ export const idsOutsideGrid: Frame['ids'] = {
   local_invocation_id: noIds,
   workgroup_id: noIds,
   num_workgroups: noIds,
+  subgroup_invocation_id: noIds,
 };
 
 /** Gives every variable and array of one body its place in the frame, and compiles expressions against those places. */

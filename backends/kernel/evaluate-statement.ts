@@ -15,11 +15,18 @@ type Flow = (typeof flow)[keyof typeof flow];
 
 export type Run = (frame: Frame) => Flow;
 
-/** Yields the number of each barrier it comes to; invocations that meet must yield the same number. */
-export type Steps = (frame: Frame) => Generator<number, Flow>;
+/** Where invocations meet: the same place for all of them. */
+export interface Meeting {
+  readonly kind: 'barrier' | 'broadcast';
+}
+
+/** Yields every meeting it comes to; invocations that meet must yield the same one. */
+export type Steps = (frame: Frame) => Generator<Meeting, Flow>;
 
 const hasBarrier = (statement: Statement): boolean =>
-  statement.kind === 'barrier' || bodiesOf(statement).some((body) => body.some(hasBarrier));
+  statement.kind === 'barrier' ||
+  statement.kind === 'broadcast' ||
+  bodiesOf(statement).some((body) => body.some(hasBarrier));
 
 /** A body as a plain function, or as a generator when it holds a barrier. */
 export type Compiled =
@@ -28,7 +35,6 @@ export type Compiled =
 /** Compiles statements against the places of one layout. */
 export class StatementCompiler {
   readonly #layout: Layout;
-  #barriers = 0;
 
   constructor(layout: Layout) {
     this.#layout = layout;
@@ -124,6 +130,7 @@ export class StatementCompiler {
         return () => flow.continue;
       case 'comment':
       case 'barrier':
+      case 'broadcast':
         return () => flow.next;
     }
   }
@@ -180,10 +187,23 @@ export class StatementCompiler {
     const layout = this.#layout;
     switch (statement.kind) {
       case 'barrier': {
-        const number = this.#barriers;
-        this.#barriers += 1;
+        const meeting: Meeting = { kind: 'barrier' };
         return function* () {
-          yield number;
+          yield meeting;
+          return flow.next;
+        };
+      }
+      case 'broadcast': {
+        const meeting: Meeting = { kind: 'broadcast' };
+        const value = layout.expression(statement.value);
+        const slots = statement.variables.map((variable) => layout.slot(variable));
+        return function* (frame) {
+          frame.said = value(frame);
+          yield meeting;
+          if (frame.heard.length < 4 * slots.length)
+            throw new KernelError(`a subgroup of fewer than ${String(4 * slots.length)}`);
+          for (const [quad, slot] of slots.entries())
+            frame.values[slot] = frame.heard.slice(4 * quad, 4 * quad + 4) as number[];
           return flow.next;
         };
       }
@@ -251,7 +271,15 @@ export function compileFunction(
   callee.parameters.forEach((parameter) => layout.slot(parameter));
   const run = new StatementCompiler(layout).body(callee.body);
   return (operands) => {
-    const frame: Frame = { values: operands.slice(), arrays: [], ids: idsOutsideGrid, who: 0, result: 0 };
+    const frame: Frame = {
+      values: operands.slice(),
+      arrays: [],
+      ids: idsOutsideGrid,
+      who: 0,
+      result: 0,
+      said: 0,
+      heard: [],
+    };
     run(frame);
     return frame.result;
   };

@@ -6,7 +6,13 @@
  */
 import { type Frame, idsOutsideGrid, Layout, type Semantics } from './evaluate-expression.ts';
 import { bindStorage, Cells } from './evaluate-memory.ts';
-import { type Compiled, compileFunction, StatementCompiler, type Steps } from './evaluate-statement.ts';
+import {
+  type Compiled,
+  compileFunction,
+  type Meeting,
+  StatementCompiler,
+  type Steps,
+} from './evaluate-statement.ts';
 import { KernelError } from './kernel-error.ts';
 import type { GridKernel, Kernel, KernelArray, KernelFunction, LoopKernel, Value, Variable } from './tree.ts';
 import type { Memory } from './types.ts';
@@ -72,7 +78,14 @@ function scalarArgument(parameter: Variable, value: unknown): Value {
 export function prepareLoop(kernel: LoopKernel): (given: KernelArguments) => void {
   const prepared = compileKernel(kernel);
   return (given) => {
-    const frame: Frame = { ...bind(prepared, given), ids: idsOutsideGrid, who: 0, result: 0 };
+    const frame: Frame = {
+      ...bind(prepared, given),
+      ids: idsOutsideGrid,
+      who: 0,
+      result: 0,
+      said: 0,
+      heard: [],
+    };
     if (prepared.body.barriers) throw new Error(`${kernel.name} is a loop kernel with barriers`);
     const { run } = prepared.body;
     within(kernel.name, () => run(frame));
@@ -89,8 +102,17 @@ function within<Result>(where: string, action: () => Result): Result {
   }
 }
 
+/** What the device decides. */
+export interface GridOptions {
+  /** Invocations of a subgroup: those that follow each other in a workgroup. Default: 8. */
+  readonly subgroupSize?: number;
+}
+
 /** Compiles a grid kernel once; the result dispatches it. */
-export function prepareGrid(kernel: GridKernel): (given: KernelArguments, workgroups: Workgroups) => void {
+export function prepareGrid(
+  kernel: GridKernel,
+  { subgroupSize = 8 }: GridOptions = {},
+): (given: KernelArguments, workgroups: Workgroups) => void {
   const prepared = compileKernel(kernel);
   const shared = Array.from(prepared.layout.entries()).filter(
     (entry): entry is [KernelArray, number] => entry[0].kind === 'array' && entry[0].space === 'workgroup',
@@ -115,8 +137,9 @@ export function prepareGrid(kernel: GridKernel): (given: KernelArguments, workgr
             group,
             values,
             local,
+            subgroupSize,
           );
-          runWorkgroup(prepared, frames, sharedCells);
+          runWorkgroup(prepared, frames, sharedCells, subgroupSize);
           group += 1;
         }
       }
@@ -133,6 +156,7 @@ function workgroupFrames(
   group: number,
   values: readonly Value[],
   arrays: readonly Cells[],
+  subgroupSize: number,
 ): Frame[] {
   const [width, height, depth] = kernel.workgroupSize;
   const size = width * height * depth;
@@ -154,9 +178,12 @@ function workgroupFrames(
           y: workgroup.y * height + local.y,
           z: workgroup.z * depth + local.z,
         },
+        subgroup_invocation_id: { x: position % subgroupSize, y: 0, z: 0 },
       },
       who: group * size + position,
       result: 0,
+      said: 0,
+      heard: [],
     };
   });
 }
@@ -166,28 +193,47 @@ const placeOf = (kernel: Kernel, { ids }: Frame): string => {
   return `${kernel.name} at ${String(x)},${String(y)},${String(z)}`;
 };
 
-function runWorkgroup({ kernel, body }: Prepared, frames: readonly Frame[], shared: readonly Cells[]): void {
+function runWorkgroup(
+  { kernel, body }: Prepared,
+  frames: readonly Frame[],
+  shared: readonly Cells[],
+  subgroupSize: number,
+): void {
   if (!body.barriers) {
     const { run } = body;
     for (const frame of frames) within(placeOf(kernel, frame), () => run(frame));
     return;
   }
   const invocations = frames.map((frame) => ({ frame, steps: body.steps(frame) }));
-  while (allReachBarrier(kernel, invocations)) for (const cells of shared) cells.passBarrier();
+  for (;;) {
+    const meeting = nextMeeting(kernel, invocations);
+    if (meeting === undefined) return;
+    if (meeting.kind === 'barrier') for (const cells of shared) cells.passBarrier();
+    else hearSubgroups(frames, subgroupSize);
+  }
 }
 
-/** Runs every invocation to its next barrier; false when all have ended instead. */
-function allReachBarrier(
+/** Runs every invocation to its next meeting; undefined when all have ended instead. */
+function nextMeeting(
   kernel: Kernel,
   invocations: readonly { readonly frame: Frame; readonly steps: ReturnType<Steps> }[],
-): boolean {
-  const reached = new Set<number>();
+): Meeting | undefined {
+  const reached = new Set<Meeting | undefined>();
   for (const { frame, steps } of invocations) {
     const step = within(placeOf(kernel, frame), () => steps.next());
-    reached.add(step.done === true ? -1 : step.value);
+    reached.add(step.done === true ? undefined : step.value);
   }
   if (reached.size > 1) throw new KernelError(`${kernel.name}: a barrier that not every invocation reaches`);
-  return !reached.has(-1);
+  return [...reached][0];
+}
+
+/** Every invocation hears what those of its subgroup said. */
+function hearSubgroups(frames: readonly Frame[], size: number): void {
+  for (let first = 0; first < frames.length; first += size) {
+    const members = frames.slice(first, first + size);
+    const heard = members.map(({ said }) => said);
+    for (const member of members) member.heard = heard;
+  }
 }
 
 /** Runs a kernel once. Grid kernels need to know how many workgroups. */

@@ -497,6 +497,8 @@ export const globalId = axes('global_invocation_id');
 export const localId = axes('local_invocation_id');
 /** Which workgroup it belongs to; u32. */
 export const workgroupId = axes('workgroup_id');
+/** Where it stands in its subgroup; u32. */
+export const subgroupLane = axes('subgroup_invocation_id').x;
 /** How many workgroups were dispatched; u32. */
 export const numWorkgroups = axes('num_workgroups');
 

@@ -9,6 +9,7 @@ export { builtinTable } from './builtins/table.ts';
 export * as wasm from './builtins/wasm.ts';
 export * as x86 from './builtins/x86.ts';
 export * from './expression.ts';
+export { literalsOf } from './walk.ts';
 export { KernelError } from './kernel-error.ts';
 export { commentText, identifier, isReserved, Names, toIdentifier } from './names.ts';
 export { privateArray, storageArray, table, variable, workgroupArray } from './statement.ts';

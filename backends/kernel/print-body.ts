@@ -47,6 +47,8 @@ export interface Dialect {
   /** The name a builtin is called by, undefined where its expansion is. */
   spell(builtin: Builtin): string | undefined;
   readonly barrier: string;
+  /** What `value` is in lanes 4q to 4q+3 of the subgroup. */
+  broadcast(value: Text, quad: number): string;
 }
 
 /** The names of everything declared outside the body that is printed. */
@@ -145,6 +147,14 @@ export class BodyPrinter {
       case 'barrier':
         source.line(this.#dialect.barrier);
         return;
+      case 'broadcast': {
+        const value = this.#print(statement.value);
+        for (const [quad, variable] of statement.variables.entries()) {
+          const text = this.#dialect.broadcast(value, quad);
+          source.line(`${this.#dialect.declare(this.#name(variable), variable)} = ${text};`);
+        }
+        return;
+      }
       case 'comment':
         source.comment(statement.text);
         return;

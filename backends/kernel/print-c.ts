@@ -187,6 +187,9 @@ const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined): Dialect =
   },
   operands: (texts) => texts.map(({ text }) => text).join(', '),
   spell: (builtin) => spell(builtin)?.name,
+  broadcast(): string {
+    throw new KernelError('C kernels have no subgroups');
+  },
   get barrier(): string {
     throw new KernelError('C kernels have no barriers');
   },

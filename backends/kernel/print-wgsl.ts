@@ -1,6 +1,7 @@
 /**
  * Prints grid kernels as a WGSL module: bindings in parameter order in group 0 (scalars share a uniform after the
- * buffers), constant tables, workgroup arrays, functions, one `@compute` entry point of the kernel's name. No overrides.
+ * buffers), constant tables, workgroup arrays, functions, one `@compute` entry point of the kernel's name. Overrides are what the caller
+ * names.
  *
  * A builtin of a language feature that `features` lacks is expanded, so the same kernel serves implementations with and without
  * `packed_4x8_integer_dot_product`, to the same bits.
@@ -28,6 +29,10 @@ import { type Element, loadedType, type Type, typeRows } from './types.ts';
 export interface WgslOptions {
   /** WGSL language features the device has; all that builtins know of by default. */
   readonly features?: ReadonlySet<string>;
+  /** Literals that are printed as constants of the pipeline, by the constant's name. */
+  readonly overrides?: ReadonlyMap<Literal, string>;
+  /** Kernels whose workgroup size is three constants of the pipeline, by these names. */
+  readonly workgroupSizes?: ReadonlyMap<GridKernel, readonly string[]>;
 }
 
 function spelled(type: Type | Element): string {
@@ -43,12 +48,29 @@ function literalText({ type, value }: Literal): Text {
   return { text, tightness: text.startsWith('-') ? 'unary' : 'primary' };
 }
 
+const quadFunction = (quad: number): string => `subgroup_quad_${String(quad)}`;
+
+/** Functions that gather what four invocations of a subgroup have. (The lane must be a constant of the language.) */
+const quadFunctions = (quads: number): readonly (readonly string[])[] =>
+  Array.from({ length: quads }, (_, quad) => {
+    const lanes = [0, 1, 2, 3].map((lane) => `subgroupBroadcast(value, ${String(4 * quad + lane)}u)`);
+    return [
+      `fn ${quadFunction(quad)}(value: u32) -> vec4<u32> {`,
+      `  return vec4<u32>(${lanes.join(', ')});`,
+      '}',
+    ];
+  });
+
 const idNames: Readonly<Record<InvocationIdName, string>> = {
   global_invocation_id: 'global_id',
   local_invocation_id: 'local_id',
   workgroup_id: 'workgroup_id',
   num_workgroups: 'num_workgroups',
+  subgroup_invocation_id: 'subgroup_lane',
 };
+
+/** What needs a device with the feature of this name. */
+const subgroups = 'subgroups';
 
 const arrayType = (element: Element, length: number | undefined): string =>
   length === undefined ? `array<${spelled(element)}>` : `array<${spelled(element)}, ${String(length)}>`;
@@ -65,21 +87,28 @@ const operandsText = (operands: readonly Text[]): string =>
 const callText = (name: string, ...operands: readonly Text[]): Text =>
   primary(`${name}(${operandsText(operands)})`);
 
-const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined): Dialect => ({
+const dialectOf = (
+  spell: (builtin: Builtin) => Spelling | undefined,
+  overrides: WgslOptions['overrides'],
+): Dialect => ({
   declare: (name, variable) => {
     spelled(variable.type);
     return `${variable.mutable ? 'var' : 'let'} ${name}`;
   },
   counter: (name) => `var ${name}`,
   declareArray: (name, array) => `var ${name}: ${arrayType(array.element, array.length)}`,
-  literal: literalText,
+  literal: (node) => {
+    const override = overrides?.get(node);
+    return override === undefined ? literalText(node) : primary(override);
+  },
   cast: (node, operand) => callText(spelled(node.type), operand),
   bitcast: (node, operand) => callText(`bitcast<${spelled(node.type)}>`, operand),
   select: (condition, whenTrue, whenFalse) => callText('select', whenFalse, whenTrue, condition),
   shift: (node, left, right) =>
     binaryText(node.operator, left, node.right.type === 'u32' ? right : shiftAmount(right)),
   compose: (node, lanes) => callText(spelled(node.type), ...lanes),
-  id: (node) => primary(`${idNames[node.id]}.${node.axis}`),
+  id: (node) =>
+    primary(node.id === 'subgroup_invocation_id' ? idNames[node.id] : `${idNames[node.id]}.${node.axis}`),
   stored: (_array, _value, text) => text.text,
   address: (array) => {
     throw new KernelError(`WGSL takes no address of ${array}`);
@@ -87,6 +116,7 @@ const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined): Dialect =
   operands: operandsText,
   spell: (builtin) => spell(builtin)?.name,
   barrier: 'workgroupBarrier();',
+  broadcast: (value, quad) => callText(quadFunction(quad), value).text,
 });
 
 /** WGSL shifts by u32 only. */
@@ -157,8 +187,10 @@ export function printWgslUnit(kernels: readonly GridKernel[], options: WgslOptio
   const features = options.features ?? new Set([packedFeature]);
   const spell = ({ wgsl }: Builtin): Spelling | undefined =>
     wgsl !== undefined && (wgsl.feature === undefined || features.has(wgsl.feature)) ? wgsl : undefined;
-  const dialect = dialectOf(spell);
+  const dialect = dialectOf(spell, options.overrides);
   const names = new Names();
+  const constants = [options.overrides?.values() ?? [], ...(options.workgroupSizes?.values() ?? [])];
+  for (const name of new Set(constants.flatMap((some) => [...some]))) names.claim(name);
   const texts = new Map<Variable | KernelArray | KernelFunction, string>();
   // Functions are pure: their locals may be called as a buffer is, but not as a table or function is.
   const namesFunctionsSee = new Names();
@@ -202,6 +234,7 @@ export function printWgslUnit(kernels: readonly GridKernel[], options: WgslOptio
     );
   };
 
+  let subgroupQuads = 0;
   const required = new Set<string>();
   const printedFunctions = new Map<string, string>();
   const support: (readonly string[])[] = [];
@@ -215,6 +248,7 @@ export function printWgslUnit(kernels: readonly GridKernel[], options: WgslOptio
       );
     }
     const used = survey(kernel.body, 'WGSL', () => spell);
+    subgroupQuads = Math.max(subgroupQuads, used.subgroupQuads);
     for (const table of used.tables) {
       if (texts.has(table)) continue;
       const name = freshForAll(table.name);
@@ -246,8 +280,11 @@ export function printWgslUnit(kernels: readonly GridKernel[], options: WgslOptio
         kernel.doc.forEach((line) => {
           source.comment(line);
         });
-        const ids = Array.from(used.ids).map((id) => `@builtin(${id}) ${idNames[id]}: vec3<u32>`);
-        source.line(`@compute @workgroup_size${parenthesized(kernel.workgroupSize.join(', '))}`);
+        const ids = Array.from(used.ids).map(
+          (id) => `@builtin(${id}) ${idNames[id]}: ${id === 'subgroup_invocation_id' ? 'u32' : 'vec3<u32>'}`,
+        );
+        const size = options.workgroupSizes?.get(kernel) ?? kernel.workgroupSize;
+        source.line(`@compute @workgroup_size${parenthesized(size.join(', '))}`);
         source.open(`fn ${kernel.name}(${ids.join(', ')}) {`);
       },
       names,
@@ -256,9 +293,25 @@ export function printWgslUnit(kernels: readonly GridKernel[], options: WgslOptio
     );
     entries.push(bindingLines(kernel.parameters, texts), shared, entry);
   }
-  const requires = Array.from(required, (feature) => `requires ${feature};`);
+  const directives = [
+    ...(subgroupQuads > 0 ? [`enable ${subgroups};`] : []),
+    ...Array.from(required, (feature) => `requires ${feature};`),
+  ];
+  const overrides = new Map(
+    Array.from(options.overrides ?? [], ([{ type }, name]) => [name, `override ${name}: ${spelled(type)};`]),
+  );
+  const sizes = Array.from(
+    new Set(Array.from(options.workgroupSizes?.values() ?? []).flat()),
+    (name) => `override ${name}: u32;`,
+  );
   return {
-    code: joined([requires, ...support, ...entries]),
+    code: joined([
+      directives,
+      [...overrides.values(), ...sizes],
+      ...quadFunctions(subgroupQuads),
+      ...support,
+      ...entries,
+    ]),
     fallbacks: joined([...fallbacks.values()]),
   };
 }

@@ -35,6 +35,8 @@ function keep(body: readonly Statement[], used: ReadonlySet<Variable | KernelArr
         return used.has(statement.variable) ? [statement] : [];
       case 'declare-array':
         return used.has(statement.array) ? [statement] : [];
+      case 'broadcast':
+        return statement.variables.some((variable) => used.has(variable)) ? [statement] : [];
       case 'store':
       case 'vector-store':
         return statement.array.space !== 'private' || used.has(statement.array) ? [statement] : [];

@@ -163,6 +163,13 @@ export const breakLoop: Statement = { kind: 'break' };
 export const continueLoop: Statement = { kind: 'continue' };
 export const barrier: Statement = { kind: 'barrier' };
 
+/** Declares a vec4u for each four of the first lanes of the subgroup: what the u32 `value` is there. */
+export const broadcast = (variables: readonly Variable[], value: Expression): Statement => ({
+  kind: 'broadcast',
+  variables,
+  value: coerce(value, 'u32', 'broadcast'),
+});
+
 export const returnValue = (value?: Expression): Statement => ({ kind: 'return', value });
 
 export const comment = (text: string): Statement => ({ kind: 'comment', text });

@@ -24,6 +24,8 @@ export interface Survey {
   readonly builtins: ReadonlySet<Builtin>;
   readonly spellings: ReadonlySet<Spelling>;
   readonly ids: ReadonlySet<InvocationIdName>;
+  /** Of how many fours of invocations others of the subgroup hear, at most. */
+  readonly subgroupQuads: number;
 }
 
 /** A function is spelled with the instruction set it is compiled for; a kernel's own is the asker's business. */
@@ -52,6 +54,7 @@ export function survey(
   const builtins = new Set<Builtin>();
   const spellings = new Set<Spelling>();
   const ids = new Set<InvocationIdName>();
+  let subgroupQuads = 0;
 
   const seeFunction = (callee: KernelFunction): void => {
     if (functions.has(callee)) return;
@@ -82,6 +85,7 @@ export function survey(
   };
   const seeBody = (statements: readonly Statement[]): void => {
     for (const statement of statements) {
+      if (statement.kind === 'broadcast') subgroupQuads = Math.max(subgroupQuads, statement.variables.length);
       expressionsOf(statement).forEach(seeExpression);
       if (statement.kind === 'store' || statement.kind === 'vector-store') seeArray(statement.array);
       if (statement.kind === 'vector-store') spellings.add(statement.row.c);
@@ -90,5 +94,5 @@ export function survey(
   };
 
   seeBody(body);
-  return { functions, tables, workgroupArrays, builtins, spellings, ids };
+  return { functions, tables, workgroupArrays, builtins, spellings, ids, subgroupQuads };
 }

@@ -118,7 +118,12 @@ export interface Invoke {
 }
 
 export type InvocationIdName =
-  'global_invocation_id' | 'local_invocation_id' | 'workgroup_id' | 'num_workgroups';
+  | 'global_invocation_id'
+  | 'local_invocation_id'
+  | 'workgroup_id'
+  | 'num_workgroups'
+  /** Where in its subgroup; one number, called x. */
+  | 'subgroup_invocation_id';
 
 /** Where in the grid this invocation stands; u32, grid kernels only. */
 export interface InvocationId {
@@ -199,6 +204,11 @@ export type Statement =
   | { readonly kind: 'return'; readonly value: Expression | undefined }
   /** Every invocation of the workgroup arrives, and all writes to workgroup arrays are seen, before any goes on. */
   | { readonly kind: 'barrier' }
+  /**
+   * Declares vec4u variables with the u32 that the first invocations of the subgroup have: variable i holds those of invocations 4i to 4i+3. All
+   * invocations of the workgroup arrive; subgroups are at least as large as that takes.
+   */
+  | { readonly kind: 'broadcast'; readonly variables: readonly Variable[]; readonly value: Expression }
   | { readonly kind: 'comment'; readonly text: string };
 
 /**

@@ -91,6 +91,10 @@ function verifyStatement(statement: Statement, scope: Set<Variable | KernelArray
     case 'barrier':
       if (context.place !== 'grid') complain('a barrier outside a grid kernel');
       return;
+    case 'broadcast':
+      if (context.place !== 'grid') complain('a broadcast outside a grid kernel');
+      for (const variable of statement.variables) scope.add(variable);
+      return;
     case 'comment':
       return;
   }

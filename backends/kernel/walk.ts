@@ -1,5 +1,5 @@
 /** The children of expressions and statements: what every walk over a kernel needs. */
-import type { Expression, KernelArray, Statement } from './tree.ts';
+import type { Expression, KernelArray, KernelFunction, Literal, Statement } from './tree.ts';
 
 /** The direct operands of an expression: what every walk over expressions needs. */
 export function operandsOf(expression: Expression): readonly Expression[] {
@@ -34,6 +34,7 @@ export function expressionsOf(statement: Statement): readonly Expression[] {
   switch (statement.kind) {
     case 'declare':
     case 'assign':
+    case 'broadcast':
       return [statement.value];
     case 'store':
     case 'vector-store':
@@ -63,3 +64,25 @@ export const storesOf = (body: readonly Statement[]): readonly KernelArray[] =>
       ? [statement.array]
       : bodiesOf(statement).flatMap(storesOf),
   );
+
+/** Every literal of these statements and of the functions they call, each function once, in an order that depends on their form alone. */
+export function literalsOf(body: readonly Statement[]): readonly Literal[] {
+  const found: Literal[] = [];
+  const functions = new Set<KernelFunction>();
+  const seeExpression = (expression: Expression): void => {
+    if (expression.kind === 'literal') found.push(expression);
+    for (const operand of operandsOf(expression)) seeExpression(operand);
+    if (expression.kind === 'invoke' && !functions.has(expression.callee)) {
+      functions.add(expression.callee);
+      seeBody(expression.callee.body);
+    }
+  };
+  const seeBody = (statements: readonly Statement[]): void => {
+    for (const statement of statements) {
+      expressionsOf(statement).forEach(seeExpression);
+      bodiesOf(statement).forEach(seeBody);
+    }
+  };
+  seeBody(body);
+  return found;
+}

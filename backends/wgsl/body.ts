@@ -44,6 +44,8 @@ export interface StepScope {
   readonly lists: KernelArray;
   /** Channels an invocation makes, as a number of quads. */
   readonly quads: number;
+  /** The fewest that make whole words of everything stored. */
+  readonly leastQuads: number;
   /** The array of a stored operand or of a constant one. */
   readonly operand: (name: string) => StoredArray;
   readonly output: (name: string) => StoredArray;

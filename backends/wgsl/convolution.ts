@@ -1,14 +1,20 @@
 /**
  * conv2d and dense: one kernel. An invocation makes a tile of `pixels` output pixels by `4 * quads` output channels in registers; for
- * every word of activations it loads it does `4 * quads` dot products, for every quad of weight words `4 * pixels`.
+ * every word of activations it loads it does `4 * quads` dot products, for every word of weights `pixels`.
  *
- * Neighbouring invocations make neighbouring runs of channels: they read the same activations and adjacent weights. Pixels are numbered
- * through all images and rows, so that only the last tile of a dispatch is ever cut, whatever the width is.
+ * Neighbouring invocations make the same channels of neighbouring pixels, or neighbouring channels of the same pixels (`tile.workgroup`). Where
+ * all of a workgroup make the same channels its subgroups load weights together: invocation i loads the word of channel i, and each is told the words of
+ * all (`tile.weights`). Pixels are numbered through all images and rows, so that only the last tiles of a dispatch are ever cut, whatever the
+ * width is.
+ *
+ * How often loops run is read from the step's tables: loops whose length a driver knows are unrolled, and the code of three nested ones then
+ * leaves the processor's instruction cache (lavapipe: 2.4 times slower).
  */
 import { type Graph, type Node, type TensorType } from '../../ir/index.ts';
 import {
   add,
   and,
+  bitAnd,
   bitcast,
   type Block,
   compose,
@@ -29,7 +35,9 @@ import {
   rem,
   select,
   sub,
+  subgroupLane,
   type Variable,
+  u32,
 } from '../kernel/index.ts';
 import { shiftQuad } from './arithmetic.ts';
 import { constantOperand, StepEnd, type StepScope, zeroPointOf } from './body.ts';
@@ -44,64 +52,9 @@ import {
   replicated,
 } from './dot-layout.ts';
 import { dotFunction } from './dot-product.ts';
-import { type Granule, storageOf, wordsPerPixel } from './stored.ts';
+import { type Convolution, convolutionOf } from './convolution-shape.ts';
+import { type Granule, storageOf } from './stored.ts';
 import type { ConvolutionTile } from './tile.ts';
-
-/** A convolution's geometry; a dense layer is one of 1x1 pixels. */
-export interface Convolution {
-  readonly batch: number;
-  readonly channels: number;
-  readonly height: number;
-  readonly width: number;
-  readonly outputs: number;
-  readonly outputHeight: number;
-  readonly outputWidth: number;
-  readonly kernel: readonly [number, number];
-  readonly strides: readonly number[];
-  readonly pads: readonly number[];
-  readonly dilations: readonly number[];
-  readonly groups: number;
-}
-
-export function convolutionOf(node: Node, x: TensorType, weight: TensorType): Convolution {
-  const { shape } = node.result.type;
-  if (node.op === 'dense') {
-    return {
-      batch: shape[0]!,
-      channels: x.shape[1]!,
-      height: 1,
-      width: 1,
-      outputs: shape[1]!,
-      outputHeight: 1,
-      outputWidth: 1,
-      kernel: [1, 1],
-      strides: [1, 1],
-      pads: [0, 0, 0, 0],
-      dilations: [1, 1],
-      groups: 1,
-    };
-  }
-  const { strides, pads, dilations, groups } = node.attributes as {
-    strides: readonly number[];
-    pads: readonly number[];
-    dilations: readonly number[];
-    groups: number;
-  };
-  return {
-    batch: shape[0]!,
-    channels: x.shape[1]!,
-    height: x.shape[2]!,
-    width: x.shape[3]!,
-    outputs: shape[1]!,
-    outputHeight: shape[2]!,
-    outputWidth: shape[3]!,
-    kernel: [weight.shape[2]!, weight.shape[3]!],
-    strides,
-    pads,
-    dilations,
-    groups,
-  };
-}
 
 /** All that is decided before the kernel is written. */
 export interface ConvolutionPlan {
@@ -109,13 +62,12 @@ export interface ConvolutionPlan {
   readonly convolution: Convolution;
   readonly rows: DotRows;
   readonly tile: ConvolutionTile;
-  /** Activations are bound as vec4u: every row of words is a whole number of them. */
-  readonly vectors: boolean;
   readonly weights: Uint8Array;
   readonly bias: readonly number[];
   readonly zeroPoint: number;
 }
 
+/** Plans a layer for one tile; weights and biases are the same for all tiles of one group. */
 export function planConvolution(
   graph: Graph,
   node: Node,
@@ -135,7 +87,6 @@ export function planConvolution(
     convolution,
     rows,
     tile,
-    vectors: [wordsPerPixel(x), rows.words, ...rows.starts].every((words) => words % 4 === 0),
     weights: packDotWeights(weight, rows, groups),
     bias: foldedBias(weight, bias, fields, zeroPoint),
     zeroPoint,
@@ -145,48 +96,65 @@ export function planConvolution(
 export interface ConvolutionArrays {
   readonly x: KernelArray;
   readonly weights: KernelArray;
-  /** This invocation's tile and run of output channels, both inside the tensor. */
-  readonly tile: Expression;
+  /** The run of output channels. */
   readonly run: Expression;
+  /** The first pixel, and the distance from one pixel of the tile to the next. */
+  readonly first: Expression;
+  readonly stride: number;
+  /** Whether a tile may reach past the last pixel. */
+  readonly cut: boolean;
 }
 
 /**
  * Writes the body of an invocation whose tile and run are inside. The sums are variables while they grow, and an array when they are done: the
- * end of a step is then a loop over the tile's pixels, and its text stands once.
+ * end of a step is then a loop over the tile, and its text stands once.
  */
 export function writeConvolution(scope: StepScope, plan: ConvolutionPlan, arrays: ConvolutionArrays): void {
   const { block: b, reader, tables } = scope;
   const { convolution, rows, tile } = plan;
   const pixelCount = convolution.batch * convolution.outputHeight * convolution.outputWidth;
   const bias = tables.byChannel(plan.bias, 0);
-  const first = b.let('first', mul(arrays.tile, tile.pixels));
-  const cut = pixelCount % tile.pixels !== 0;
-  const held = (p: number | Expression): Expression => {
-    const number = add(first, p);
-    return cut && p !== 0 ? min(number, pixelCount - 1) : number;
-  };
+  const { cut } = arrays;
+  const numberOf = (p: number | Expression): Expression => add(arrays.first, mul(p, arrays.stride));
+  const held = (p: number | Expression): Expression => (cut ? min(numberOf(p), pixelCount - 1) : numberOf(p));
+  const first = b.let('first', held(0));
   const sums = Array.from({ length: tile.pixels }, () =>
     Array.from({ length: rows.quads }, () => b.var('sum', compose('vec4i', i32(0)))),
   );
-  const pixels = Array.from({ length: tile.pixels }, (_, p) => held(p));
-  writeTaps(b, plan, arrays, pixels, sums);
+  const pixels = Array.from({ length: tile.pixels }, (_, p) => (p === 0 ? first : held(p)));
+  const trips = reader.record(
+    'trips',
+    tables.record([...convolution.kernel, Math.floor(rows.words / blockWordsOf(rows)), mostTrips]),
+  );
+  writeTaps(b, plan, arrays, pixels, sums, trips);
 
-  const granuleOf = (pixel: Expression): Granule => ({ pixel, run: arrays.run, quads: rows.quads });
-  // Tables are read once, before the loop over pixels.
-  const biases = Array.from({ length: rows.quads }, (_, j) => reader.quad('bias', bias, granuleOf(first), j));
-  const end = new StepEnd(scope);
-  end.prepare(granuleOf(first));
+  // The end of the step is written once, for one granule of one pixel.
+  const { leastQuads } = scope;
   const done = b.array('sums', 'vec4i', tile.pixels * rows.quads);
   for (const [i, sum] of sums.flat().entries()) b.store(done, i, sum);
-  b.for('p', 0, tile.pixels, (p) => {
-    const granule = granuleOf(b.let('pixel', held(p)));
-    const anchor = biases.map((quad, j) => {
-      const sum = load(done, add(mul(p, rows.quads), j));
-      return b.let('sum', add(shiftQuad(sum, 8 - rows.weightBits), quad));
+  const parts = rows.quads / leastQuads;
+  const granules = Math.ceil(convolution.outputs / (4 * leastQuads));
+  const firstGranule = mul(arrays.run, parts);
+  const bound = parts === 1 ? 1 : min(trips[3]!, parts);
+  b.for('g', 0, granules % parts === 0 ? bound : min(bound, sub(granules, firstGranule)), (g) => {
+    const run = b.let('granule', add(firstGranule, g));
+    const reader = scope.reader.inside();
+    const end = new StepEnd({ ...scope, reader, quads: leastQuads });
+    const granuleOf = (pixel: Expression): Granule => ({ pixel, run, quads: leastQuads });
+    const biases = Array.from({ length: leastQuads }, (_, j) =>
+      reader.quad('bias', bias, granuleOf(first), j),
+    );
+    end.prepare(granuleOf(first));
+    b.for('p', 0, tile.pixels === 1 ? 1 : min(trips[3]!, tile.pixels), (p) => {
+      const granule = granuleOf(b.let('pixel', held(p)));
+      const at = add(mul(p, rows.quads), mul(g, leastQuads));
+      const anchor = biases.map((quad, j) =>
+        b.let('sum', add(shiftQuad(load(done, add(at, j)), 8 - rows.weightBits), quad)),
+      );
+      const write = end.values(granule, anchor);
+      if (cut) b.if(lt(numberOf(p), pixelCount), write);
+      else write();
     });
-    const write = end.values(granule, anchor);
-    if (cut) b.if(lt(add(first, p), pixelCount), write);
-    else write();
   });
 }
 
@@ -234,124 +202,142 @@ function writeTaps(
   arrays: ConvolutionArrays,
   pixels: readonly Expression[],
   sums: Sums,
+  trips: readonly Expression[],
 ): void {
-  const { convolution: c, rows, vectors } = plan;
-  const unit = vectors ? 4 : 1;
-  const pitch = Math.ceil((c.channels * rows.fields.bits) / 32) / unit;
-  const start = startOf(b, plan, arrays.run, unit);
+  const { convolution: c, rows } = plan;
+  const pitch = Math.ceil((c.channels * rows.fields.bits) / 32);
+  const start = startOf(b, plan, arrays.run);
   const rowOf = (pixel: Expression): Expression => add(mul(pixel, pitch), start);
+  const walk: Walk = {
+    plan,
+    arrays,
+    sums,
+    blocks: trips[2]!,
+    lane: b.let('lane', bitcast('i32', bitAnd(subgroupLane, lanesOfGroup(rows.quads) - 1))),
+  };
   if (isPointwise(c)) {
     const places = pixels.map((pixel) => ({ at: b.let('at', rowOf(pixel)), within: undefined }));
-    writeTap(b, plan, arrays, places, i32(0), sums);
+    writeTap(b, walk, places, i32(0));
     return;
   }
   const [cornerOf, tapOf] = [cornerFunction(c), tapFunction(c)];
   const padded = c.pads.some((pad) => pad !== 0);
   const corners = pixels.map((pixel) => b.let('corner', invoke(cornerOf, pixel)));
-  b.for('u', 0, c.kernel[0], (u) => {
-    b.for('v', 0, c.kernel[1], (v) => {
+  b.for('u', 0, trips[0]!, (u) => {
+    b.for('v', 0, trips[1]!, (v) => {
       const places = corners.map((corner) => {
         const pixel = b.let('at', invoke(tapOf, corner, u, v));
-        if (!padded) return { at: rowOf(pixel), within: undefined };
-        return { at: rowOf(max(pixel, 0)), within: ge(pixel, 0) };
+        if (!padded) return { at: b.let('row', rowOf(pixel)), within: undefined };
+        return { at: b.let('row', rowOf(max(pixel, 0))), within: b.let('within', ge(pixel, 0)) };
       });
-      writeTap(b, plan, arrays, places, add(mul(u, c.kernel[1]), v), sums);
+      writeTap(b, walk, places, add(mul(u, c.kernel[1]), v));
     });
   });
 }
 
-/** The first word (or vector of words) of the pixel that this run of channels reads. */
-function startOf(b: Block, plan: ConvolutionPlan, run: Expression, unit: number): Expression {
+/** What stays the same from tap to tap. */
+interface Walk {
+  readonly plan: ConvolutionPlan;
+  readonly arrays: ConvolutionArrays;
+  readonly sums: Sums;
+  /** How many whole blocks of words a row has. */
+  readonly blocks: Expression;
+  /** Which word of a group of weights this invocation loads. */
+  readonly lane: Expression;
+}
+
+/** No tile has more pixels or granules: a bound that drivers do not know. */
+const mostTrips = 64;
+
+/** Activation words that meet a whole number of weight words. */
+const blockWordsOf = ({ weightBits, fields }: DotRows): number => Math.max(1, 8 / weightBits / fields.parts);
+
+/** Invocations that load weights together: every subgroup has as many. */
+const lanesOfGroup = (quads: number): number => Math.min(8, 4 * quads);
+
+/** The first word of the pixel that this run of channels reads. */
+function startOf(b: Block, plan: ConvolutionPlan, run: Expression): Expression {
   const { convolution: c, rows } = plan;
   if (rows.starts.every((start) => start === 0)) return i32(0);
   const perWord = 32 / rows.fields.bits;
   const group = div(mul(run, 4 * rows.quads), c.outputs / c.groups);
   const first = div(mul(group, c.channels / c.groups), perWord);
   const last = Math.ceil(c.channels / perWord) - rows.words;
-  return b.let('start', div(min(first, last), unit));
+  return b.let('start', min(first, last));
 }
 
 interface TapPlace {
-  /** Index of the first word (or vector) of the row. */
+  /** Index of the first word of the row. */
   readonly at: Expression;
   /** Whether the tap lies inside the input; undefined where it always does. */
   readonly within: Expression | undefined;
 }
 
 /** One tap: walks the words of a row, a block at a time; what is left over after whole blocks is unrolled. */
-function writeTap(
-  b: Block,
-  plan: ConvolutionPlan,
-  arrays: ConvolutionArrays,
-  places: readonly TapPlace[],
-  tap: Expression,
-  sums: Sums,
-): void {
-  const { rows, vectors } = plan;
-  const { fields, weightBits, runs, quads, words } = rows;
-  const partsOfWeight = 8 / weightBits;
-  const blockWords = vectors ? 4 : Math.max(1, partsOfWeight / fields.parts);
+function writeTap(b: Block, walk: Walk, places: readonly TapPlace[], tap: Expression): void {
+  const { rows } = walk.plan;
+  const { weightBits, fields, pitch, quads, words } = rows;
+  const blockWords = blockWordsOf(rows);
   const blocks = Math.floor(words / blockWords);
-  const weightWordsOfBlock = (blockWords * fields.parts) / partsOfWeight;
-  const weightPitch = runs * quads;
-  const row = b.let('weight_row', add(mul(tap, rows.weightWords * weightPitch), mul(arrays.run, quads)));
-  b.for('k', 0, blocks, (k) => {
-    const at = add(row, mul(k, weightWordsOfBlock * weightPitch));
-    writeBlock(
-      b,
-      plan,
-      arrays,
-      places,
-      mul(k, vectors ? 1 : blockWords),
-      b.let('weight', at),
-      blockWords,
-      sums,
-    );
-  });
+  const weightWordsOfBlock = (blockWords * fields.parts * weightBits) / 8;
+  // Weights are read as quads by an invocation of its own, as words by those that load for each other.
+  const unit = walk.plan.tile.weights === 'own' ? 4 : 1;
+  const row = b.let(
+    'weight_row',
+    add(mul(tap, (rows.weightWords * pitch) / unit), mul(walk.arrays.run, (4 * quads) / unit)),
+  );
+  const block = (k: Expression): void => {
+    const at = b.let('weight', add(row, mul(k, (weightWordsOfBlock * pitch) / unit)));
+    writeBlock(b, walk, places, mul(k, blockWords), at, blockWords);
+  };
+  if (blocks === 1) block(i32(0));
+  else if (blocks > 1) b.for('k', 0, walk.blocks, block);
   const rest = words - blocks * blockWords;
   if (rest > 0) {
-    const at = add(row, blocks * weightWordsOfBlock * weightPitch);
-    writeBlock(b, plan, arrays, places, i32(blocks * blockWords), at, rest, sums);
+    const at = add(row, (blocks * weightWordsOfBlock * pitch) / unit);
+    writeBlock(b, walk, places, i32(blocks * blockWords), at, rest);
   }
 }
 
 /** `words` words of every pixel's row, from index `from` of the row on. */
 function writeBlock(
   b: Block,
-  plan: ConvolutionPlan,
-  { x, weights }: ConvolutionArrays,
+  { plan, arrays, sums, lane }: Walk,
   places: readonly TapPlace[],
   from: Expression,
   weightAt: Expression,
   words: number,
-  sums: Sums,
 ): void {
-  const { rows, vectors, zeroPoint } = plan;
-  const { fields, weightBits, quads, runs } = rows;
-  const padding = replicated(zeroPoint, fields.bits);
-  const partsOfWeight = 8 / weightBits;
-  const read = ({ at, within }: TapPlace, index: Expression): Expression => {
-    const loaded = load(x, add(at, index));
-    const held =
-      within === undefined ? loaded : select(within, loaded, vectors ? compose('vec4u', padding) : padding);
-    return b.let('a', flipped(fields, held));
-  };
-  const loaded = places.map((place) =>
-    vectors ? [read(place, from)] : Array.from({ length: words }, (_, word) => read(place, add(from, word))),
+  const { rows, zeroPoint, tile } = plan;
+  const { fields, weightBits, quads, pitch } = rows;
+  const padding = u32(replicated(zeroPoint, fields.bits));
+  const weightWords = Math.ceil((words * fields.parts * weightBits) / 8);
+  const multiply = dotFunction(fields, weightBits, words, weightWords);
+  const factors = Array.from({ length: weightWords }, (_, i) =>
+    tile.weights === 'own'
+      ? ownWeights(b, arrays.weights, add(weightAt, (i * pitch) / 4), quads)
+      : sharedWeights(b, arrays.weights, add(add(weightAt, i * pitch), lane), quads),
   );
-  const wordsOfUnit = vectors ? 4 : Math.max(1, partsOfWeight / fields.parts);
-  const weightsOfUnit = Math.max(1, (wordsOfUnit * fields.parts) / partsOfWeight);
-  for (let word = 0, weight = 0; word < words; word += wordsOfUnit, weight += weightsOfUnit) {
-    const count = Math.min(wordsOfUnit, words - word);
-    const multiply = dotFunction(fields, weightBits, count, weightsOfUnit, vectors);
-    const factors = Array.from({ length: quads }, (_, j) =>
-      Array.from({ length: weightsOfUnit }, (__, i) =>
-        b.let('w', load(weights, add(weightAt, (weight + i) * runs * quads + j))),
-      ),
-    );
-    for (const [p, tileSums] of sums.entries()) {
-      const pieces = vectors ? loaded[p]! : loaded[p]!.slice(word, word + count);
-      for (const [j, sum] of tileSums.entries()) b.addTo(sum, invoke(multiply, ...pieces, ...factors[j]!));
+  for (const [p, { at, within }] of places.entries()) {
+    const pieces = Array.from({ length: words }, (_, word) => {
+      const loaded = load(arrays.x, add(at, add(from, word)));
+      return b.let('a', flipped(fields, within === undefined ? loaded : select(within, loaded, padding)));
+    });
+    for (const [j, sum] of sums[p]!.entries()) {
+      b.addTo(sum, invoke(multiply, ...pieces, ...factors.map((words) => words[j]!)));
     }
   }
+}
+
+/** The words of `4 * quads` channels, from a row of quads. */
+function ownWeights(b: Block, weights: KernelArray, at: Expression, quads: number): Expression[] {
+  return Array.from({ length: quads }, (_, j) => b.let('w', load(weights, add(at, j))));
+}
+
+/** The same, of which each invocation loads one in eight; `at` is its own. */
+function sharedWeights(b: Block, weights: KernelArray, at: Expression, quads: number): Expression[] {
+  const group = lanesOfGroup(quads);
+  return Array.from({ length: (4 * quads) / group }, (_, g) =>
+    b.broadcast('w', b.let('word', load(weights, add(at, group * g))), group / 4),
+  ).flat();
 }

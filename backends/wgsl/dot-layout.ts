@@ -14,6 +14,7 @@
  * the sum could leave int32 the weights are widened to bytes instead.
  */
 import { bitWidth, isSigned, type Storage, storageRange, type Tensor } from '../../ir/index.ts';
+import { channelGranule } from './tile.ts';
 import { bitAnd, bitXor, type Expression, mul, shr, u32 } from '../kernel/index.ts';
 
 /** The activations of a dot product. */
@@ -91,6 +92,8 @@ export interface DotRows {
   /** Quads of output channels an invocation makes. */
   readonly quads: number;
   readonly runs: number;
+  /** Output channels of a row of weight words, padded. */
+  readonly pitch: number;
   /** Words of one pixel that are read for each tap. */
   readonly words: number;
   /** First word of every run. */
@@ -127,22 +130,23 @@ export function dotRows(
     weightBits,
     quads,
     runs,
+    pitch: Math.ceil(outputs / channelGranule) * channelGranule,
     words,
     starts: spans.map(({ first }) => Math.min(first, pixelWords - words)),
     weightWords: Math.ceil((words * fields.parts * weightBits) / 8),
   };
 }
 
-/** Weights [O, I, taps...] as the kernel reads them: [tap][weight word][run][quad][channel of the quad], words of four bytes. */
+/** Weights [O, I, taps...] as the kernel reads them: [tap][weight word][channel], words of four bytes. */
 export function packDotWeights(weight: Tensor, rows: DotRows, groups: number): Uint8Array {
-  const { fields, weightBits, quads, runs, words, starts, weightWords } = rows;
+  const { fields, weightBits, quads, pitch, words, starts, weightWords } = rows;
   const [outputs, inputsOfGroup] = weight.type.shape as [number, number];
   const taps = weight.data.length / (outputs * inputsOfGroup);
   const outputsOfGroup = outputs / groups;
   const perWord = 32 / fields.bits;
   const partsOfWeight = 8 / weightBits;
   const mask = 2 ** weightBits - 1;
-  const packed = new Uint32Array(taps * weightWords * runs * quads * 4);
+  const packed = new Uint32Array(taps * weightWords * pitch);
   for (let o = 0; o < outputs; o++) {
     const run = Math.floor(o / (4 * quads));
     const firstInput = Math.floor(o / outputsOfGroup) * inputsOfGroup;
@@ -156,7 +160,7 @@ export function packDotWeights(weight: Tensor, rows: DotRows, groups: number): U
         const shift = 8 * byte + weightBits * (product % partsOfWeight);
         for (let tap = 0; tap < taps; tap++) {
           const value = weight.data[(o * inputsOfGroup + input) * taps + tap]!;
-          packed[(tap * weightWords + weightWord) * runs * quads * 4 + o]! |= (value & mask) << shift;
+          packed[(tap * weightWords + weightWord) * pitch + o]! |= (value & mask) << shift;
         }
       }
     }

@@ -4,7 +4,6 @@
  */
 import {
   add,
-  component,
   type Expression,
   invoke,
   type KernelFunction,
@@ -18,22 +17,19 @@ const functions = new Map<string, KernelFunction>();
 
 /**
  * The function for `words` activation words followed by `weights` quads of weight words (vec4u); the result is 2^(8 - weightBits) times the
- * sum, for four output channels. As a `vector` the activation words are four and come as one vec4u.
+ * sum, for four output channels.
  */
 export function dotFunction(
   fields: ActivationFields,
   weightBits: 2 | 4 | 8,
   words: number,
   weights: number,
-  vector: boolean,
 ): KernelFunction {
   if (words === 1 && fields.bits === 8 && weightBits === 8) return dotQuad;
-  const name = vector
-    ? `dot_row_${fields.bits}_${weightBits}`
-    : `dot_${words}x${fields.bits}_${weights}x${weightBits}`;
+  const name = `dot_${words}x${fields.bits}_${weights}x${weightBits}`;
   let made = functions.get(name);
   if (made === undefined) {
-    made = writeDot(name, fields, weightBits, words, weights, vector);
+    made = writeDot(name, fields, weightBits, words, weights);
     functions.set(name, made);
   }
   return made;
@@ -45,11 +41,8 @@ function writeDot(
   weightBits: 2 | 4 | 8,
   words: number,
   weights: number,
-  vector: boolean,
 ): KernelFunction {
-  const xs: readonly (readonly [string, Type])[] = vector
-    ? [['x', 'vec4u']]
-    : Array.from({ length: words }, (_, i) => [`x${i}`, 'u32']);
+  const xs: readonly (readonly [string, Type])[] = Array.from({ length: words }, (_, i) => [`x${i}`, 'u32']);
   const ws: readonly (readonly [string, Type])[] = Array.from({ length: weights }, (_, i) => [
     `w${i}`,
     'vec4u',
@@ -65,8 +58,7 @@ function writeDot(
     (b, named) => {
       const products: Expression[] = [];
       for (let product = 0; product < words * fields.parts; product++) {
-        const at = Math.floor(product / fields.parts);
-        const word = vector ? component(named['x']!, at as 0 | 1 | 2 | 3) : named[`x${at}`]!;
+        const word = named[`x${Math.floor(product / fields.parts)}`]!;
         const weight = named[`w${Math.floor(product / partsOfWeight)}`]!;
         products.push(
           invoke(

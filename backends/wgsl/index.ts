@@ -4,9 +4,11 @@
 import type { Graph } from '../../ir/index.ts';
 import type { ImageEntry, WgslProgram } from '../../runtime/model.ts';
 import type { Backend, EmitOptions, Emission, EmittedFile } from '../backend.ts';
-import { printWgslUnit } from '../kernel/index.ts';
+import { type GridKernel, printWgslUnit } from '../kernel/index.ts';
 import { imageWorkgroup } from './image.ts';
 import { planProgram, type WgslPlan } from './program.ts';
+import { type SharedKernel, shareText } from './shared-text.ts';
+import type { SizedKernel } from './step-kernel.ts';
 
 export { planProgram, type PlannedDispatch, type WgslPlan } from './program.ts';
 
@@ -21,36 +23,61 @@ export interface WgslOptions extends EmitOptions {
   readonly runtime?: RuntimeModule;
 }
 
-const files = { kernels: 'kernels.wgsl', fallbacks: 'fallbacks.wgsl', weights: 'weights.bin' } as const;
+const files = {
+  kernels: 'kernels.wgsl',
+  subgroups: 'subgroups.wgsl',
+  fallbacks: 'fallbacks.wgsl',
+  weights: 'weights.bin',
+} as const;
+
+/** The text of a plan's kernels, and where in it each of them is. */
+interface PrintedKernels {
+  readonly kernels: string;
+  readonly subgroups: string;
+  readonly fallbacks: string;
+  readonly of: ReadonlyMap<GridKernel, SharedKernel>;
+}
+
+function printKernels({ kernels, subgroupKernels }: WgslPlan): PrintedKernels {
+  const [own, shared] = [shareText(kernels), shareText(subgroupKernels)];
+  return {
+    kernels: printWgslUnit(own.kernels, own).code,
+    subgroups: printWgslUnit(shared.kernels, shared).code,
+    fallbacks: printWgslUnit([...kernels, ...subgroupKernels]).fallbacks,
+    of: new Map([...own.of, ...shared.of]),
+  };
+}
 
 /** The plan as the runtime reads it. */
-export function describeProgram(plan: WgslPlan): WgslProgram {
-  const kernels = plan.kernels.map(({ name }) => name);
+export function describeProgram(plan: WgslPlan, printed: PrintedKernels = printKernels(plan)): WgslProgram {
+  const kernels = [...plan.kernels, ...plan.subgroupKernels];
+  const sized = ({ kernel, workgroups }: SizedKernel) => ({ kernel: kernels.indexOf(kernel), workgroups });
   return {
     format: 'qc-wgsl/1',
     files,
     weight_bytes: plan.weights.length,
     limits: {
-      storage_buffers: plan.kernels.reduce((most, { parameters }) => Math.max(most, parameters.length), 1),
+      storage_buffers: kernels.reduce((most, { parameters }) => Math.max(most, parameters.length), 1),
       binding_bytes: Math.max(
         ...plan.slots,
         ...plan.dispatches.flatMap(({ bindings }) => bindings.map(({ bytes }) => bytes)),
         16,
       ),
       buffer_bytes: Math.max(...plan.slots, plan.weights.length, 16),
-      invocations: plan.kernels.reduce((most, { workgroupSize: [x, y, z] }) => Math.max(most, x * y * z), 1),
+      invocations: kernels.reduce((most, { workgroupSize: [x, y, z] }) => Math.max(most, x * y * z), 1),
     },
-    kernels: plan.kernels.map(({ name, parameters }) => ({
-      name,
-      access: parameters.map((parameter) => (parameter.kind === 'array' ? parameter.access : 'read')),
+    kernels: kernels.map((kernel, i) => ({
+      ...printed.of.get(kernel)!,
+      file: i < plan.kernels.length ? 'kernels' : 'subgroups',
+      access: kernel.parameters.map((parameter) => (parameter.kind === 'array' ? parameter.access : 'read')),
     })),
     buffers: plan.slots,
-    dispatches: plan.dispatches.map(({ step, kernel, workgroups, bindings, makes }) => ({
-      step,
-      kernel: kernels.indexOf(kernel.name),
-      workgroups,
-      bindings: bindings.map(({ buffer, offset, bytes }) => [buffer, offset, bytes] as const),
-      makes,
+    dispatches: plan.dispatches.map((dispatch) => ({
+      step: dispatch.step,
+      ...sized(dispatch),
+      ...(dispatch.subgroups === undefined ? {} : { subgroups: sized(dispatch.subgroups) }),
+      bindings: dispatch.bindings.map(({ buffer, offset, bytes }) => [buffer, offset, bytes] as const),
+      makes: dispatch.makes,
     })),
     tensors: plan.tensors.map(({ name, buffer, layout }) => ({ name, buffer, bytes: layout.bytes })),
     uploads: plan.uploads,
@@ -61,13 +88,13 @@ export function describeProgram(plan: WgslPlan): WgslProgram {
 
 function describeImage(
   { width, height, columns, rows, range }: NonNullable<WgslPlan['image']>,
-  kernels: readonly string[],
+  kernels: readonly GridKernel[],
 ): ImageEntry {
   return {
     width,
     height,
-    columns: kernels.indexOf(columns.name),
-    rows: kernels.indexOf(rows.name),
+    columns: kernels.indexOf(columns),
+    rows: kernels.indexOf(rows),
     workgroup: imageWorkgroup,
     tables: [range.offset, range.bytes],
   };
@@ -75,7 +102,7 @@ function describeImage(
 
 function emit(graph: Graph, options: WgslOptions): Emission {
   const plan = planProgram(graph, options.image);
-  const { code, fallbacks } = printWgslUnit(plan.kernels);
+  const printed = printKernels(plan);
   const modules: EmittedFile[] =
     options.runtime === undefined
       ? []
@@ -85,15 +112,16 @@ function emit(graph: Graph, options: WgslOptions): Emission {
         ];
   return {
     files: [
-      { name: files.kernels, role: 'source', content: code },
-      { name: files.fallbacks, role: 'source', content: fallbacks },
+      { name: files.kernels, role: 'source', content: printed.kernels },
+      { name: files.subgroups, role: 'source', content: printed.subgroups },
+      { name: files.fallbacks, role: 'source', content: printed.fallbacks },
       { name: files.weights, role: 'weights', content: plan.weights },
       ...modules,
     ],
     weightBytes: plan.weights.length,
     arenaBytes: plan.slots.reduce((sum, bytes) => sum + bytes, 0),
     tensors: plan.tensors.map(({ name, storage, shape, layout }) => ({ name, storage, shape, layout })),
-    program: describeProgram(plan),
+    program: describeProgram(plan, printed),
   };
 }
 

@@ -1,31 +1,29 @@
-/** Names of kernels: what is computed, from and to which widths, on which shape. `u4_i4w_conv2d_3x3s2_64x56x56_to_u8_u4_128x28x28`. */
+/** Names of kernels: what is computed, from and to which widths, by which tile. `u4_i4w_conv2d_3x3s2_own_4x8_to_u8_u4`. */
 import type { TensorType } from '../../ir/index.ts';
 import { toIdentifier } from '../kernel/index.ts';
+import type { ConvolutionPlan } from './convolution.ts';
 import type { Step } from '../plan/index.ts';
-
-const extents = (shape: readonly number[]): string => shape.slice(shape[0] === 1 ? 1 : 0).join('x');
 
 /** The name of a step's kernel; different kernels may share it, and are told apart when they are printed together. */
 export function kernelName(
   step: Step,
   types: ReadonlyMap<string, TensorType>,
-  weightBits: number | undefined,
+  convolution: ConvolutionPlan | undefined,
 ): string {
   const { anchor, body } = step;
   const from = types.get((anchor ?? body[0]!).operands[0]!)!;
   const parts: string[] = [from.element.storage];
-  if (weightBits !== undefined) parts.push(`i${weightBits}w`);
+  if (convolution !== undefined) parts.push(`i${convolution.rows.weightBits}w`);
   if (anchor === undefined)
     parts.push(body.map(({ op }) => op).find((op) => op !== 'requantize') ?? 'requantize');
   else
     parts.push(anchor.op, ...windowText(anchor.op, anchor.attributes, types.get(anchor.operands[1] ?? '')));
-  if (anchor !== undefined) parts.push(extents(from.shape));
   if (body.some(({ op }) => op === 'add')) parts.push('add');
-  parts.push(
-    'to',
-    ...step.outputs.map((name) => types.get(name)!.element.storage),
-    extents(step.space.shape),
-  );
+  if (convolution !== undefined) {
+    const { pixels, quads, weights } = convolution.tile;
+    parts.push(`${weights}_${pixels}x${4 * quads}`);
+  }
+  parts.push('to', ...step.outputs.map((name) => types.get(name)!.element.storage));
   return toIdentifier(parts.join('_'));
 }
 

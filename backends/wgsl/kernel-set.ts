@@ -3,7 +3,12 @@ import { type GridKernel, printWgsl } from '../kernel/index.ts';
 
 export class KernelSet {
   readonly #byText = new Map<string, GridKernel>();
-  readonly #names = new Set<string>();
+  readonly #names: Set<string>;
+
+  /** `names` are taken; what is added joins them. */
+  constructor(names: Set<string>) {
+    this.#names = names;
+  }
 
   /** The kernel that computes what `kernel` does, under a name no other has. */
   add(kernel: GridKernel): GridKernel {

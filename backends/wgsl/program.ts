@@ -12,7 +12,7 @@ import { planBoundary } from './boundary.ts';
 import { type ImagePlan, planImage } from './image.ts';
 import { KernelSet } from './kernel-set.ts';
 import { planSlots } from './slots.ts';
-import { stepKernel, type Workgroups } from './step-kernel.ts';
+import { type ChooseTile, type SizedKernel, stepKernel } from './step-kernel.ts';
 import { layoutOf } from './stored.ts';
 import { type WeightRange, WeightsFile } from './weights-file.ts';
 
@@ -21,11 +21,11 @@ export interface BoundRange extends WeightRange {
   readonly buffer: number;
 }
 
-export interface PlannedDispatch {
+export interface PlannedDispatch extends SizedKernel {
   /** The layer, as users know it. */
   readonly step: string;
-  readonly kernel: GridKernel;
-  readonly workgroups: Workgroups;
+  /** What takes its place, on the same bindings, where subgroups have eight invocations or more. */
+  readonly subgroups?: SizedKernel;
   readonly bindings: readonly BoundRange[];
   /** Stored values that are finished after it, by all their names. */
   readonly makes: readonly string[];
@@ -33,6 +33,8 @@ export interface PlannedDispatch {
 
 export interface WgslPlan {
   readonly kernels: readonly GridKernel[];
+  /** Those for devices with subgroups. */
+  readonly subgroupKernels: readonly GridKernel[];
   readonly dispatches: readonly PlannedDispatch[];
   /** Bytes of every buffer but the weights'. */
   readonly slots: readonly number[];
@@ -53,7 +55,7 @@ const storedTensor = (name: string, type: TensorType): StoredTensor => ({
 });
 
 /** Plans a verified program of the integer level. Throws a QcError for what this target cannot run. */
-export function planProgram(graph: Graph, image?: EmitOptions['image']): WgslPlan {
+export function planProgram(graph: Graph, image?: EmitOptions['image'], choose?: ChooseTile): WgslPlan {
   const types = typesOf(graph);
   const cut = schedule(graph, layoutOf);
   const boundary = planBoundary(graph, types, cut);
@@ -90,17 +92,22 @@ export function planProgram(graph: Graph, image?: EmitOptions['image']): WgslPla
   const aliasesOf = (names: readonly string[]): string[] =>
     [...cut.aliases.keys()].filter((name) => names.includes(root(name)));
 
-  const kernels = new KernelSet();
+  const names = new Set<string>();
+  const kernels = new KernelSet(names);
+  const subgroupKernels = new KernelSet(names);
   const dispatches: PlannedDispatch[] = [];
   for (const step of cut.steps) {
     if (isBoundaryStep(step)) continue;
-    const made = stepKernel(graph, types, step);
+    const made = stepKernel(graph, types, step, choose);
     const packed = made.weights === undefined ? undefined : weights.add(made.weights);
     const tables = made.bindings.some(({ kind }) => kind === 'tables') ? weights.add(made.tables) : undefined;
     dispatches.push({
       step: step.name,
       kernel: kernels.add(made.kernel),
       workgroups: made.workgroups,
+      ...(made.subgroups === undefined
+        ? {}
+        : { subgroups: { ...made.subgroups, kernel: subgroupKernels.add(made.subgroups.kernel) } }),
       bindings: made.bindings.map((source) =>
         source.kind === 'value'
           ? rangeOf(source.name)
@@ -124,6 +131,7 @@ export function planProgram(graph: Graph, image?: EmitOptions['image']): WgslPla
         };
   return {
     kernels: kernels.kernels,
+    subgroupKernels: subgroupKernels.kernels,
     dispatches,
     slots: sizes,
     weights: weights.bytes,

@@ -31,15 +31,19 @@ import {
   writes,
 } from '../kernel/index.ts';
 import type { Step } from '../plan/index.ts';
-import { StepEnd, type StepScope, tensorOperands } from './body.ts';
-import { planConvolution, writeConvolution, type ConvolutionPlan } from './convolution.ts';
+import { constantOperand, StepEnd, type StepScope, tensorOperands } from './body.ts';
+import { type ConvolutionPlan, planConvolution, writeConvolution } from './convolution.ts';
+import { convolutionOf } from './convolution-shape.ts';
 import { kernelName } from './kernel-name.ts';
 import { limits } from './limits.ts';
 import { movementQuads } from './movement.ts';
 import { averagePoolQuads, maxPoolQuads } from './pool.ts';
 import { extentsOf, type Granule, granuleQuads } from './stored.ts';
 import { StepTables, TableReader } from './tables.ts';
-import { chooseTile } from './tile.ts';
+import { chooseTile, type ConvolutionTile } from './tile.ts';
+
+/** Decides the tile of a layer. */
+export type ChooseTile = typeof chooseTile;
 
 export type Workgroups = readonly [x: number, y: number, z: number];
 
@@ -49,10 +53,16 @@ export type BindingSource =
   | { readonly kind: 'weights' }
   | { readonly kind: 'tables' };
 
-export interface StepKernel {
+/** A kernel and how often it is dispatched. */
+export interface SizedKernel {
   readonly kernel: GridKernel;
-  readonly bindings: readonly BindingSource[];
   readonly workgroups: Workgroups;
+}
+
+export interface StepKernel extends SizedKernel {
+  readonly bindings: readonly BindingSource[];
+  /** What takes its place, on the same bindings, where subgroups have eight invocations or more. */
+  readonly subgroups?: SizedKernel;
   readonly weights: Uint8Array | undefined;
   readonly tables: Uint8Array;
 }
@@ -95,9 +105,8 @@ function parametersOf(step: Step, convolution: ConvolutionPlan | undefined): Par
     sources.push(source);
   };
   if (convolution !== undefined) {
-    const element = convolution.vectors ? 'vec4u' : 'u32';
-    bind('x', reads(element), { kind: 'value', name: convolution.node.operands[0]! });
-    bind('weights', reads('vec4u'), { kind: 'weights' });
+    bind('x', reads('u32'), { kind: 'value', name: convolution.node.operands[0]! });
+    bind('weights', reads(convolution.tile.weights === 'own' ? 'vec4u' : 'u32'), { kind: 'weights' });
   }
   const made = new Set([step.anchor, ...step.body].map((node) => node?.result.name));
   const operands = [
@@ -138,72 +147,106 @@ function anchorQuads(scope: StepScope, node: Node, granule: Granule): Expression
   }
 }
 
-/** The kernel of a step that is not at the boundary. */
-export function stepKernel(graph: Graph, types: ReadonlyMap<string, TensorType>, step: Step): StepKernel {
+/** The kernels of a step that is not at the boundary. */
+export function stepKernel(
+  graph: Graph,
+  types: ReadonlyMap<string, TensorType>,
+  step: Step,
+  choose: ChooseTile = chooseTile,
+): StepKernel {
   checkStep(step, types);
   const widths = step.outputs.map((name) => bitWidth(types.get(name)!.element.storage));
-  const leastQuads = granuleQuads(widths);
+  const place = { graph, types, step, leastQuads: granuleQuads(widths) };
+  const { anchor } = step;
+  if (anchor?.op !== 'conv2d' && anchor?.op !== 'dense')
+    return { ...genericKernel(place), weights: undefined };
+  const x = types.get(anchor.operands[0]!)!;
+  const convolution = convolutionOf(anchor, x, constantOperand(graph, anchor, 1).type);
+  const [own, shared] = (['own', 'subgroup'] as const).map((source) => {
+    const choice = choose(convolution, place.leastQuads, source);
+    if (choice === undefined) return undefined;
+    return convolutionKernel(place, planConvolution(graph, anchor, x, choice.tile));
+  });
+  return shared === undefined
+    ? own!
+    : { ...own!, subgroups: { kernel: shared.kernel, workgroups: shared.workgroups } };
+}
+
+/** What every kernel of a step is written from. */
+interface StepPlace {
+  readonly graph: Graph;
+  readonly types: ReadonlyMap<string, TensorType>;
+  readonly step: Step;
+  readonly leastQuads: number;
+}
+
+/** The kernel that writes each granule of `quads` quads by an invocation of its own. */
+function genericKernel(place: StepPlace): StepKernel {
+  const { step, leastQuads: quads } = place;
   const { channels, pixels } = extentsOf(step.space.shape);
-  const isConvolution = step.anchor?.op === 'conv2d' || step.anchor?.op === 'dense';
-  const tile = isConvolution ? chooseTile(pixels, channels, leastQuads) : undefined;
-  const convolution =
-    tile === undefined
-      ? undefined
-      : planConvolution(graph, step.anchor!, types.get(step.anchor!.operands[0]!)!, tile);
-  const quads = tile?.quads ?? leastQuads;
   const runs = Math.ceil(channels / (4 * quads));
-  const tables = new StepTables(channels, quads);
+  const lanes = 64;
+  const grid = foldedGrid(1, Math.ceil((pixels * runs) / lanes), step);
+  return writeKernel(place, { quads, workgroup: [lanes, 1] }, grid, undefined, (scope) => {
+    const id = add(mul(foldedId(grid), lanes), signed(localId.x));
+    writeGeneric(scope.block, scope, id, runs, pixels);
+  });
+}
+
+function convolutionKernel(place: StepPlace, plan: ConvolutionPlan): StepKernel {
+  const { tile, rows } = plan;
+  const { pixels } = extentsOf(place.step.space.shape);
+  const [lanes, stride] = tile.workgroup;
+  const grid = foldedGrid(
+    Math.ceil(rows.runs / lanes),
+    Math.ceil(pixels / (tile.pixels * stride)),
+    place.step,
+  );
+  return writeKernel(place, tile, grid, plan, (scope, { x, weights }) => {
+    const { block: b } = scope;
+    const run = b.let(
+      'run',
+      lanes === 1 ? signed(workgroupId.x) : add(mul(signed(workgroupId.x), lanes), signed(localId.x)),
+    );
+    const first = mul(foldedId(grid), tile.pixels * stride);
+    const arrays = {
+      ...{ x: x!, weights: weights!, run, stride },
+      first: b.let('tile', stride === 1 ? first : add(first, signed(localId.y))),
+      cut: grid[1] * grid[2] * tile.pixels * stride !== pixels,
+    };
+    b.if(rows.runs % lanes === 0 ? and() : lt(run, rows.runs), () => {
+      writeConvolution(scope, plan, arrays);
+    });
+  });
+}
+
+function writeKernel(
+  { graph, types, step, leastQuads }: StepPlace,
+  { quads, workgroup }: Pick<ConvolutionTile, 'quads' | 'workgroup'>,
+  grid: Workgroups,
+  convolution: ConvolutionPlan | undefined,
+  write: (scope: StepScope, arrays: Readonly<Record<string, KernelArray | undefined>>) => void,
+): StepKernel {
+  const tables = new StepTables(extentsOf(step.space.shape).channels);
   const parameters = parametersOf(step, convolution);
   checkBindings(step, parameters.sources.length);
-
-  const generic = 64;
-  const grid =
-    tile === undefined
-      ? foldedGrid(1, Math.ceil((pixels * runs) / generic), step)
-      : foldedGrid(
-          Math.ceil(runs / tile.workgroup[0]),
-          Math.ceil(Math.ceil(pixels / tile.pixels) / tile.workgroup[1]),
-          step,
-        );
-  const [lanes, rows] = tile?.workgroup ?? [generic, 1];
-
   const kernel = gridKernel(
-    kernelName(step, types, convolution?.rows.weightBits),
-    { doc: [documentation(step, types)], parameters: parameters.specs, workgroupSize: [lanes, rows] },
-    (b, named) => {
-      const array = (name: string | undefined): KernelArray =>
-        (named as Readonly<Record<string, unknown>>)[name!] as KernelArray;
+    kernelName(step, types, convolution),
+    { doc: [documentation(step, types)], parameters: parameters.specs, workgroupSize: workgroup },
+    (block, named) => {
+      const arrays = named as unknown as Readonly<Record<string, KernelArray | undefined>>;
       const stored = (of: ReadonlyMap<string, string>) => (name: string) => ({
-        array: array(of.get(name)),
+        array: arrays[of.get(name)!]!,
         type: types.get(name)!,
       });
       const scope: StepScope = {
-        graph,
-        step,
-        types,
-        block: b,
-        tables,
-        reader: new TableReader(b, array('tables')),
-        lists: array('lists'),
-        quads,
+        ...{ graph, step, types, block, tables, quads, leastQuads },
+        reader: new TableReader(block, arrays['tables']!),
+        lists: arrays['lists']!,
         operand: stored(parameters.ofOperand),
         output: stored(parameters.ofOutput),
       };
-      if (convolution === undefined) {
-        writeGeneric(b, scope, add(mul(foldedId(grid), generic), signed(localId.x)), runs, pixels);
-        return;
-      }
-      const run = b.let('run', add(mul(signed(workgroupId.x), lanes), signed(localId.x)));
-      const tiles = Math.ceil(pixels / tile!.pixels);
-      const workgroup = foldedId(grid);
-      const tileId = b.let('tile', rows === 1 ? workgroup : add(mul(workgroup, rows), signed(localId.y)));
-      const conditions = [
-        ...(runs % lanes === 0 ? [] : [lt(run, runs)]),
-        ...(grid[2] === 1 && tiles % rows === 0 ? [] : [lt(tileId, tiles)]),
-      ];
-      b.if(and(...conditions), () => {
-        writeConvolution(scope, convolution, { x: array('x'), weights: array('weights'), tile: tileId, run });
-      });
+      write(scope, arrays);
     },
   );
   return {
@@ -232,10 +275,7 @@ function writeGeneric(b: Block, scope: StepScope, id: Expression, runs: number, 
 
 function documentation(step: Step, types: ReadonlyMap<string, TensorType>): string {
   const operation = [step.anchor, ...step.body].flatMap((node) => (node === undefined ? [] : [node.op]));
-  const made = step.outputs.map((name) => {
-    const { element, shape } = types.get(name)!;
-    return `${element.storage}[${shape.join(', ')}]`;
-  });
+  const made = step.outputs.map((name) => types.get(name)!.element.storage);
   return `${operation.join(', ')} -> ${made.join(', ')}`;
 }
 

@@ -7,6 +7,7 @@
 import { component, type Expression, type KernelArray, add, load, mul } from '../kernel/index.ts';
 import type { Block } from '../kernel/index.ts';
 import type { Granule } from './stored.ts';
+import { channelGranule } from './tile.ts';
 
 /** A table that is read by channel: `quad` is where it begins, in quads. */
 export interface ChannelTable {
@@ -18,10 +19,9 @@ export class StepTables {
   readonly #words: number[] = [];
   readonly #paddedChannels: number;
 
-  /** `channels` is rounded up to whole runs of `4 * quads` channels. */
-  constructor(channels: number, quads: number) {
-    const run = 4 * quads;
-    this.#paddedChannels = Math.ceil(channels / run) * run;
+  /** `channels` is rounded up to whole runs of channels, however wide they are. */
+  constructor(channels: number) {
+    this.#paddedChannels = Math.ceil(channels / channelGranule) * channelGranule;
   }
 
   /** Adds one number, or one for each channel. */
@@ -33,6 +33,11 @@ export class StepTables {
       this.#words.push(perChannel ? (c < values.length ? values[c]! : padding) : values[0]!);
     }
     return { quad, perChannel };
+  }
+
+  /** Adds up to four numbers that are read together; returns the index of their quad. */
+  record(values: readonly number[]): number {
+    return this.list(values) / 4;
   }
 
   /** Adds a list to be indexed at run time; returns the index of its first word. */
@@ -59,6 +64,11 @@ export class TableReader {
     this.#array = array;
   }
 
+  /** A reader for the body of a loop: what it loads is seen there alone. */
+  inside(): TableReader {
+    return new TableReader(this.#block, this.#array);
+  }
+
   /** The quad of a table that meets quad `j` of a granule. All granules of one kernel have one `run`. */
   quad(name: string, table: ChannelTable, { run, quads }: Granule, j: number): Expression {
     const place = table.perChannel ? j : 0;
@@ -70,6 +80,12 @@ export class TableReader {
       this.#loaded.set(key, loaded);
     }
     return loaded;
+  }
+
+  /** The numbers of a record. */
+  record(name: string, quad: number): readonly Expression[] {
+    const loaded = this.#block.let(name, load(this.#array, quad));
+    return [0, 1, 2, 3].map((lane) => laneOf(loaded, lane));
   }
 
   /** One number of a list, by an index that is known only at run time. `list` is where the list begins. */

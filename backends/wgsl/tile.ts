@@ -1,33 +1,122 @@
 /**
- * How large a piece of a convolution one invocation makes. Registers bound the product of the two sides; whole words of what is stored
- * set the least number of channels. These are starting values, not a
- * result: tried on lavapipe on a busy machine, where one and the same tile measured twice differed by a quarter, nearly as much as most
- * tiles did from one another. No GPU was asked.
+ * The catalogue of tiles: how large a piece of a convolution one invocation makes, how a workgroup is laid out, and where weights come from. Every
+ * row computes the same bits on every layer it accepts; which one a layer gets is a matter of time alone.
+ *
+ * `nanoseconds` is what one word of every pixel's row costs eight invocations, a subgroup of lavapipe. It was measured on a 3x3 layer of 64 channels
+ * and 56x56 pixels on one core of Zen 3 at 3.2 GHz, where a gathered word costs 6 to 8, a word told by a neighbour 1, a quarter of a quad of
+ * dot products 1.1, and sums that do not fit the registers cost as much again. No GPU was asked: `qc tune` asks the device that is there.
  */
+import type { Convolution } from './convolution-shape.ts';
+
+/** Where an invocation has its weights from. */
+export type WeightSource = 'own' | 'subgroup';
 
 export interface ConvolutionTile {
   /** Output pixels of an invocation. */
   readonly pixels: number;
   /** Output channels of an invocation, in fours. */
   readonly quads: number;
-  /** Invocations along the channels and along the tiles of pixels. */
-  readonly workgroup: readonly [runs: number, tiles: number];
+  /** Invocations along the channels and along the pixels. */
+  readonly workgroup: readonly [runs: number, pixels: number];
+  /** `subgroup`: loaded by all together, which takes a device with subgroups of eight or more, and one run of channels in a workgroup. */
+  readonly weights: WeightSource;
 }
 
-/** Pixels of a tile by its quads: 16 to 56 sums. */
-const pixelsByQuads: Readonly<Record<number, number>> = { 1: 4, 2: 7, 4: 3 };
+/** A row of the catalogue. */
+export interface TileRow {
+  readonly name: string;
+  readonly pixels: number;
+  readonly quads: number;
+  /** What neighbouring invocations differ in. */
+  readonly along: 'pixels' | 'channels';
+  readonly weights: WeightSource;
+  readonly nanoseconds: number;
+}
 
-/** Invocations of a workgroup: two subgroups of most GPUs. */
-const invocations = 64;
+const row = (
+  weights: WeightSource,
+  along: TileRow['along'],
+  [pixels, quads]: readonly [number, number],
+  nanoseconds: number,
+): TileRow => ({
+  name: `${weights}_${along}_${pixels}x${4 * quads}`,
+  pixels,
+  quads,
+  along,
+  weights,
+  nanoseconds,
+});
 
-/** Neighbours along the channels share the activations they load; 16 of them read 256 bytes of weights side by side. */
-const mostAlongChannels = 16;
+export const tileRows: readonly TileRow[] = [
+  row('subgroup', 'pixels', [2, 4], 90),
+  row('subgroup', 'pixels', [4, 2], 105),
+  row('own', 'pixels', [4, 2], 142),
+  row('own', 'pixels', [4, 4], 290),
+  row('own', 'channels', [1, 1], 45),
+  row('own', 'channels', [1, 2], 80),
+  row('own', 'channels', [1, 4], 170),
+];
 
-/** Chooses a tile. `leastQuads` is what whole words of everything stored need. */
-export function chooseTile(pixels: number, outputs: number, leastQuads: number): ConvolutionTile {
-  const runs = Math.ceil(outputs / (4 * leastQuads));
-  const side = Math.min(pixels, pixelsByQuads[leastQuads] ?? 2);
-  const lanes = Math.min(mostAlongChannels, 2 ** Math.ceil(Math.log2(runs)));
-  const rows = Math.min(invocations / lanes, 2 ** Math.ceil(Math.log2(Math.ceil(pixels / side))));
-  return { pixels: side, quads: leastQuads, workgroup: [lanes, rows] };
+/** Channels of every table and weight row are padded to this, so that all rows read the same bytes. */
+export const channelGranule = 16;
+
+/** Invocations of a workgroup, from the fewest that fill a subgroup of lavapipe to two subgroups of most GPUs. */
+const workgroupSizes = [64, 32, 16, 8] as const;
+
+/** Why a row cannot make a layer; undefined where it can. `leastQuads` is what whole words of everything stored need. */
+export function refuses(
+  { quads, weights }: TileRow,
+  { groups }: Convolution,
+  leastQuads: number,
+): string | undefined {
+  if (quads % leastQuads !== 0) return `${4 * quads} channels are no whole words of what is stored`;
+  if (groups > 1 && weights === 'subgroup') return 'grouped';
+  return undefined;
+}
+
+export interface TileChoice {
+  readonly row: TileRow;
+  readonly tile: ConvolutionTile;
+  /** Nanoseconds for one word of every pixel's row, all pixels and channels together. */
+  readonly cost: number;
+}
+
+/** A row on a layer, with the largest workgroup that leaves no more idle than a smaller one would. */
+export function layOut(row: TileRow, convolution: Convolution): TileChoice {
+  const pixels = convolution.batch * convolution.outputHeight * convolution.outputWidth;
+  const runs = Math.ceil(convolution.outputs / (4 * row.quads));
+  const [many, few] =
+    row.along === 'pixels' ? [Math.ceil(pixels / row.pixels), runs] : [runs, Math.ceil(pixels / row.pixels)];
+  const lanesOf = (size: number): number => Math.ceil(many / size) * size;
+  const least = Math.min(...workgroupSizes.map(lanesOf));
+  const size = workgroupSizes.find((each) => lanesOf(each) === least)!;
+  return {
+    row,
+    tile: {
+      pixels: row.pixels,
+      quads: row.quads,
+      workgroup: row.along === 'pixels' ? [1, size] : [size, 1],
+      weights: row.weights,
+    },
+    cost: (row.nanoseconds * spanOf(row, convolution) * least * few) / 8,
+  };
+}
+
+/** Input channels that a run of channels reads, of those of one group. */
+const spanOf = ({ quads }: TileRow, { groups, outputs }: Convolution): number =>
+  groups === 1 ? 1 : Math.ceil((4 * quads) / (outputs / groups));
+
+/** The quickest row for a layer among those that have their weights from `source`; undefined where none takes it. */
+export function chooseTile(
+  convolution: Convolution,
+  leastQuads: number,
+  source: WeightSource,
+): TileChoice | undefined {
+  return tileRows
+    .filter((row) => row.weights === source && refuses(row, convolution, leastQuads) === undefined)
+    .map((row) => layOut(row, convolution))
+    .reduce<TileChoice | undefined>(
+      (best, each) => (best === undefined || each.cost < best.cost ? each : best),
+      undefined,
+    );
 }

@@ -2,6 +2,9 @@
 import { ModelError } from './model-error.ts';
 import type { WgslProgram } from './program.ts';
 
+// (The types of WebGPU do not know subgroups yet.)
+const wantedFeatures = ['timestamp-query', 'subgroups'] as GPUFeatureName[];
+
 export const browserGpu = (): GPU | undefined =>
   (globalThis as { readonly navigator?: { readonly gpu?: GPU } }).navigator?.gpu;
 
@@ -29,7 +32,7 @@ export async function requestDevice(program: WgslProgram): Promise<GPUDevice> {
   if (adapter === null) throw new ModelError('WebGPU has no adapter: no usable GPU, or it is disabled');
   for (const [name, needed] of neededLimits(program)) checkLimit('adapter', name, adapter.limits, needed);
   return adapter.requestDevice({
-    requiredFeatures: adapter.features.has('timestamp-query') ? ['timestamp-query'] : [],
+    requiredFeatures: wantedFeatures.filter((name) => adapter.features.has(name)),
     requiredLimits: Object.fromEntries(neededLimits(program)),
   });
 }

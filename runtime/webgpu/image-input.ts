@@ -51,14 +51,14 @@ export class ImageInput {
     device: GPUDevice,
     entry: ImageEntry,
     rule: ImageRule,
-    pipelines: readonly Pipeline[],
+    pipelines: ReadonlyMap<number, Pipeline>,
     weights: GPUBuffer,
     input: GPUBuffer,
   ) {
     this.#device = device;
     this.#entry = entry;
     this.#rule = rule;
-    this.#pipelines = [pipelines[entry.columns]!, pipelines[entry.rows]!];
+    this.#pipelines = [pipelines.get(entry.columns)!, pipelines.get(entry.rows)!];
     this.#tables = { buffer: weights, offset: entry.tables[0], size: entry.tables[1] };
     this.#input = { buffer: input };
   }

@@ -15,37 +15,67 @@ export const packedFeature = 'packed_4x8_integer_dot_product';
 export const withFallbacks = (code: string, fallbacks: string): string =>
   `${code.replace(`requires ${packedFeature};`, '')}\n${fallbacks}`;
 
+/** Kernels for subgroups let eight neighbours load for one another. (The types of WebGPU do not know the size yet.) */
+export const hasSubgroups = ({ features, adapterInfo }: GPUDevice): boolean =>
+  features.has('subgroups') &&
+  ((adapterInfo as { readonly subgroupMinSize?: number } | undefined)?.subgroupMinSize ?? 0) >= 8;
+
+/** The dispatches of a program on a device that has subgroups or not. */
+export const dispatchesFor = ({ dispatches }: WgslProgram, subgroups: boolean): WgslProgram['dispatches'] =>
+  dispatches.map((dispatch) => (subgroups ? { ...dispatch, ...dispatch.subgroups } : dispatch));
+
+/** The kernels that are dispatched, for the program and for images. */
+export const usedKernels = (
+  { image }: WgslProgram,
+  dispatches: WgslProgram['dispatches'],
+): ReadonlySet<number> =>
+  new Set([
+    ...dispatches.map(({ kernel }) => kernel),
+    ...(image === undefined ? [] : [image.columns, image.rows]),
+  ]);
+
+/** Pipelines by the number of their kernel; `codeOf` gives a file's text. */
 export async function makePipelines(
   device: GPUDevice,
   program: WgslProgram,
-  code: string,
-): Promise<readonly Pipeline[]> {
+  used: ReadonlySet<number>,
+  codeOf: (file: 'kernels' | 'subgroups') => Promise<string>,
+): Promise<ReadonlyMap<number, Pipeline>> {
+  const modules = new Map<string, Promise<GPUShaderModule>>();
+  const made = [...used].map(async (kernel): Promise<[number, Pipeline]> => {
+    const { name, file, constants, access } = program.kernels[kernel]!;
+    if (!modules.has(file)) modules.set(file, makeModule(device, file, codeOf(file)));
+    const module = await modules.get(file)!;
+    const layout = device.createBindGroupLayout({
+      label: name,
+      entries: access.map((kind, binding) => ({
+        binding,
+        visibility: computeStage,
+        buffer: { type: kind === 'read' ? 'read-only-storage' : 'storage' },
+      })),
+    });
+    const pipeline = await device.createComputePipelineAsync({
+      label: name,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: name, constants },
+    });
+    return [kernel, { pipeline, layout }];
+  });
+  return new Map(await Promise.all(made));
+}
+
+async function makeModule(device: GPUDevice, label: string, text: Promise<string>): Promise<GPUShaderModule> {
+  const code = await text;
   device.pushErrorScope('validation');
-  const module = device.createShaderModule({ code, label: 'kernels' });
+  const module = device.createShaderModule({ code, label });
+  const scope = device.popErrorScope();
   const errors = (await module.getCompilationInfo()).messages.filter(({ type }) => type === 'error');
-  await device.popErrorScope();
+  await scope;
   const [first] = errors;
   if (first !== undefined) {
-    throw new ModelError(`this device refuses the kernels: line ${first.lineNum}: ${first.message}`);
+    throw new ModelError(`this device refuses the ${label}: line ${first.lineNum}: ${first.message}`);
   }
-  return Promise.all(
-    program.kernels.map(async ({ name, access }) => {
-      const layout = device.createBindGroupLayout({
-        label: name,
-        entries: access.map((kind, binding) => ({
-          binding,
-          visibility: computeStage,
-          buffer: { type: kind === 'read' ? 'read-only-storage' : 'storage' },
-        })),
-      });
-      const pipeline = await device.createComputePipelineAsync({
-        label: name,
-        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: name },
-      });
-      return { pipeline, layout };
-    }),
-  );
+  return module;
 }
 
 /** One kernel on its buffers. */

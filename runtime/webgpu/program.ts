@@ -61,7 +61,13 @@ export interface ImageEntry {
 /** `program` of a WGSL artifact's manifest. */
 export interface WgslProgram {
   readonly format: 'qc-wgsl/1';
-  readonly files: { readonly kernels: string; readonly fallbacks: string; readonly weights: string };
+  readonly files: {
+    readonly kernels: string;
+    /** More kernels, for devices with subgroups. */
+    readonly subgroups: string;
+    readonly fallbacks: string;
+    readonly weights: string;
+  };
   readonly weight_bytes: number;
   /** What a device must have. */
   readonly limits: {
@@ -70,13 +76,25 @@ export interface WgslProgram {
     readonly buffer_bytes: number;
     readonly invocations: number;
   };
-  readonly kernels: readonly { readonly name: string; readonly access: readonly ('read' | 'read_write')[] }[];
+  readonly kernels: readonly {
+    /** The entry point in its file. */
+    readonly name: string;
+    readonly file: 'kernels' | 'subgroups';
+    /** The numbers in which this kernel differs from others of its text. */
+    readonly constants: Readonly<Record<string, number>>;
+    readonly access: readonly ('read' | 'read_write')[];
+  }[];
   /** Bytes of buffers 1, 2, ...; buffer 0 holds the weights. */
   readonly buffers: readonly number[];
   readonly dispatches: readonly {
     readonly step: string;
     readonly kernel: number;
     readonly workgroups: readonly [number, number, number];
+    /** What takes the place of the two above where subgroups have eight invocations or more. */
+    readonly subgroups?: {
+      readonly kernel: number;
+      readonly workgroups: readonly [number, number, number];
+    };
     readonly bindings: readonly (readonly [buffer: number, offset: number, bytes: number])[];
     /** Tensors that are finished after it. */
     readonly makes: readonly string[];

@@ -8,7 +8,7 @@
 import type { EmittedFile, EmitOptions } from '../backends/backend.ts';
 import { defaultProfile, type Profile, profileOf } from '../backends/onnx/index.ts';
 import type { TfjsOptions, TrainingRuntime } from '../backends/tfjs/index.ts';
-import type { RuntimeModule } from '../backends/wgsl/index.ts';
+import type { DemoPage, RuntimeModule } from '../backends/wgsl/index.ts';
 import { type Diagnostic, fail, formatType, type Graph, isF32, type Level, levels } from '../ir/index.ts';
 import {
   createPassRegistry,
@@ -81,6 +81,8 @@ export interface CompileOptions extends Omit<PipelineOptions, 'profile'> {
   readonly executor?: Executor;
   /** The module that a WGSL artifact is loaded with, as text: it ships inside. Without it the artifact has none of its own. */
   readonly runtimeModule?: RuntimeModule;
+  /** WGSL: a page that shows the model at work. */
+  readonly demoPage?: DemoPage;
   /**
    * Least agreement with the float program, in percent; a `CollapseError` where it is surely lower, unless inputs were drawn. 0 allows
    * anything. Default: half-way between guessing and perfect.
@@ -199,6 +201,7 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
     ...imageEntry(graph, options.preprocess),
     ...(options.isa === undefined ? {} : { isa: options.isa }),
     ...(options.runtimeModule === undefined ? {} : { runtime: options.runtimeModule }),
+    ...(options.demoPage === undefined ? {} : { demo: options.demoPage }),
     ...(target.trains === true ? trainingOptions(graph, options) : {}),
     ...(profile === undefined ? {} : { profile }),
     outputs: graph.outputs,

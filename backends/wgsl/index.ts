@@ -1,7 +1,7 @@
 /**
  * The WGSL backend: compute kernels for WebGPU, packed weights, and the module that runs them in a browser or in Node.
  */
-import type { Graph } from '../../ir/index.ts';
+import { fail, type Graph } from '../../ir/index.ts';
 import type { ImageEntry, WgslProgram } from '../../runtime/model.ts';
 import type { Backend, EmitOptions, Emission, EmittedFile } from '../backend.ts';
 import { type GridKernel, printWgslUnit } from '../kernel/index.ts';
@@ -18,9 +18,16 @@ export interface RuntimeModule {
   readonly types: string;
 }
 
+/** A page that shows a model at work: files by their place in the artifact, `index.html` among them. */
+export interface DemoPage {
+  readonly files: readonly { readonly name: string; readonly text: string }[];
+}
+
 export interface WgslOptions extends EmitOptions {
   /** Written as `model.js` and `model.d.ts`. Without it the artifact holds no module and is run by the one in this package. */
   readonly runtime?: RuntimeModule;
+  /** Written beside the module. */
+  readonly demo?: DemoPage;
 }
 
 const files = {
@@ -102,6 +109,7 @@ function describeImage(
 
 function emit(graph: Graph, options: WgslOptions): Emission {
   const plan = planProgram(graph, options.image);
+  if (options.demo !== undefined) refuseDemo(plan, options);
   const printed = printKernels(plan);
   const modules: EmittedFile[] =
     options.runtime === undefined
@@ -117,12 +125,32 @@ function emit(graph: Graph, options: WgslOptions): Emission {
       { name: files.fallbacks, role: 'source', content: printed.fallbacks },
       { name: files.weights, role: 'weights', content: plan.weights },
       ...modules,
+      ...(options.demo?.files ?? []).map(({ name, text }) => ({ name, role: 'page', content: text })),
     ],
     weightBytes: plan.weights.length,
     arenaBytes: plan.slots.reduce((sum, bytes) => sum + bytes, 0),
     tensors: plan.tensors.map(({ name, storage, shape, layout }) => ({ name, storage, shape, layout })),
     program: describeProgram(plan, printed),
   };
+}
+
+/** A page can only give a model pictures, and only through the module. */
+function refuseDemo({ image, outputs }: WgslPlan, { runtime }: WgslOptions): void {
+  if (image === undefined) {
+    fail('wgsl/demo', 'a demo page gives a model pictures, and this artifact takes none', {
+      help: 'say with --preprocess how pictures become inputs; the model must have one input, of three channels',
+    });
+  }
+  if (outputs[0]?.shape.length !== 2) {
+    fail('wgsl/demo', 'a demo page shows classes, and the first output is not [N, classes]', {
+      help: 'leave --demo out',
+    });
+  }
+  if (runtime === undefined) {
+    fail('wgsl/demo', 'a demo page needs the runtime of this package, which is not built', {
+      help: 'npm run build, then compile again',
+    });
+  }
 }
 
 export const wgsl: Backend<WgslOptions> = {

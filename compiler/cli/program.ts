@@ -17,6 +17,7 @@ import { declarePasses } from './verbs/passes.ts';
 import { declareReport } from './verbs/report.ts';
 import { declareRun } from './verbs/run.ts';
 import { declareSearch } from './verbs/search.ts';
+import { declareServe } from './verbs/serve.ts';
 import { declareVerify } from './verbs/verify.ts';
 import { version } from './version.ts';
 
@@ -30,6 +31,7 @@ const verbs = [
   declareVerify,
   declareReport,
   declareBench,
+  declareServe,
   declareSearch,
   declareOpt,
   declarePasses,

@@ -4,7 +4,7 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import type { TrainingRuntime } from '../../backends/tfjs/index.ts';
-import type { RuntimeModule } from '../../backends/wgsl/index.ts';
+import type { DemoPage, RuntimeModule } from '../../backends/wgsl/index.ts';
 import { joinModules } from './join-modules.ts';
 
 const places = ['../../runtime/', '../../dist/runtime/'] as const;
@@ -18,6 +18,27 @@ export async function runtimeModule(): Promise<RuntimeModule | undefined> {
     if (built === undefined) continue;
     const typesOf = async (name: string): Promise<string> => read(name.replace(/(?:\.d)?\.[jt]s$/, '.d.ts'));
     return { module: await joinModules('model.js', read), types: await joinModules('model.d.ts', typesOf) };
+  }
+  return undefined;
+}
+
+/** Modules of the demo page, by their place below the runtime and below an artifact. */
+export const demoModules = ['demo/page', 'demo/results', 'demo/text', 'image/placement'] as const;
+
+/** The page of `--demo`: what `runtime/demo` holds, beside the module it imports. */
+export async function demoPage(): Promise<DemoPage | undefined> {
+  for (const place of places) {
+    const read = async (name: string): Promise<string | undefined> =>
+      readFile(new URL(`${place}${name}`, import.meta.url), 'utf8').catch(() => undefined);
+    const page = await read('demo/index.html');
+    const modules = await Promise.all(demoModules.map((name) => read(`${name}.js`)));
+    if (page === undefined || modules.includes(undefined)) continue;
+    return {
+      files: [
+        { name: 'index.html', text: page },
+        ...demoModules.map((name, i) => ({ name: `${name}.js`, text: standAlone(modules[i]!) })),
+      ],
+    };
   }
   return undefined;
 }

@@ -17,9 +17,9 @@ import { percentArgument, repeatedArgument } from '../arguments.ts';
 import { calibrationPreprocess, calibrationSamples } from '../calibration.ts';
 import type { TrainingRuntime } from '../../../backends/tfjs/index.ts';
 import { defaultProfile, profileNames, profiles } from '../../../backends/onnx/index.ts';
-import type { RuntimeModule } from '../../../backends/wgsl/index.ts';
+import type { DemoPage, RuntimeModule } from '../../../backends/wgsl/index.ts';
 import { openCheckpoint } from '../../training/checkpoint-files.ts';
-import { runtimeModule, trainingRuntime } from '../runtime-module.ts';
+import { demoPage, runtimeModule, trainingRuntime } from '../runtime-module.ts';
 import { costText } from '../cost-text.ts';
 import { healthFacts } from '../health-text.ts';
 import { type CommonOptions, errorDocument, type Host, type Outcome } from '../host.ts';
@@ -60,6 +60,7 @@ type Options = CommonOptions &
     readonly minAgreement?: number;
     readonly fromTraining?: string;
     readonly level?: Level;
+    readonly demo?: boolean;
     readonly profile?: string;
   };
 
@@ -80,6 +81,10 @@ export function declareCompile(program: Command, host: Host): void {
       [
         'compile resnet18.onnx --target c --plan front.json --point p05 --calib photos --preprocess imagenet -o build',
         'a point of a front that qc search found, rounded as it was measured',
+      ],
+      [
+        'compile resnet18.onnx --target wgsl --bits 4 --calib photos --preprocess imagenet --demo -o build',
+        'with a page that runs it on pictures and the camera',
       ],
       [
         'compile resnet18.onnx --target onnx --profile ort-cpu --bits 8 --calib photos --preprocess imagenet -o build',
@@ -130,6 +135,10 @@ export function declareCompile(program: Command, host: Host): void {
       'auto',
     )
     .addOption(new Option('--level <level>', 'level of the program that qir and onnx write').choices(levels));
+  command.option(
+    '--demo',
+    'WGSL: a page beside it that runs the model on pictures; look at it with qc serve',
+  );
   command.addOption(
     new Option('--profile <name>', 'the runtime that an ONNX model is written for (see below)').choices(
       profileNames,
@@ -158,6 +167,11 @@ async function compile(terminal: Terminal, options: Options, path: string): Prom
   const isa = options.isa.split(',').map((name) => name.trim());
   machinesOf(isa);
   targetOf(options.target);
+  if (options.demo === true && options.target !== 'wgsl') {
+    fail('cli/demo', `a demo page runs in a browser, and --target ${options.target} does not`, {
+      help: 'compile with --target wgsl, or leave --demo out',
+    });
+  }
   const out = options.out ?? `${basename(path, extname(path))}-${options.target}`;
   await checkDestination(out);
   const model = await loadModel(path, loadOptions(options));
@@ -184,6 +198,7 @@ async function compile(terminal: Terminal, options: Options, path: string): Prom
       ...(preprocess === undefined ? {} : { preprocess }),
       ...(samples === undefined ? {} : { samples }),
       ...(options.target === 'wgsl' ? runtimeOption(await runtimeModule(), terminal) : {}),
+      ...(options.demo === true ? demoOption(await demoPage()) : {}),
       ...(options.fromTraining === undefined ? {} : { trained: await openCheckpoint(options.fromTraining) }),
       ...(options.target === 'tfjs' ? trainingOption(await trainingRuntime()) : {}),
       ...(classNames === undefined ? {} : { classNames }),
@@ -218,6 +233,13 @@ function runtimeOption(
     help: 'npm run build, then compile again; qc run, eval, verify and bench work without it',
   });
   return {};
+}
+
+function demoOption(found: DemoPage | undefined): Pick<CompileOptions, 'demoPage'> {
+  if (found !== undefined) return { demoPage: found };
+  return fail('cli/no-demo-page', 'there is no demo page to write: this package is not built', {
+    help: 'npm run build, then compile again',
+  });
 }
 
 function trainingOption(found: TrainingRuntime | undefined): Pick<CompileOptions, 'trainingRuntime'> {
@@ -298,6 +320,9 @@ function outcome(
       ...(health === undefined ? [] : healthFacts(health)),
       ['time', `${(milliseconds / 1000).toFixed(1)} s`],
       ['written', `${written.length} files in ${out}`],
+      ...(files.some(({ name }) => name === 'index.html')
+        ? [['look at it', `qc serve ${JSON.stringify(out)}`] as const]
+        : []),
     ])}`,
   };
 }

@@ -4,13 +4,13 @@ import type { Recipe } from '../../runtime/train/recipe.ts';
 
 export function defaultRecipe({ layers }: Pick<ModelSummary, 'layers'>): Recipe {
   const narrowest = Math.min(8, ...layers.map(({ weightBits }) => weightBits));
-  const steps = 4000;
+  const steps = 3000;
   return {
     steps,
     batch: 32,
-    rate: narrowest >= 8 ? 0.002 : 0.01,
-    stepRate: 1,
-    warmUp: 100,
+    rate: narrowest >= 8 ? 0.0005 : 0.002,
+    stepRate: 0.3,
+    warmUp: 75,
     coolDown: steps / 5,
     momentum: 0.9,
     weightDecay: 1e-4,

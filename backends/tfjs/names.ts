@@ -1,4 +1,14 @@
 /** Identifiers for the values of a program: what ONNX called the node, made fit for TypeScript, each once. */
+import type * as operations from '../../runtime/train/operations.ts';
+
+type Operation = keyof typeof operations;
+
+/** What an emitted file may import by name: no value is called so. */
+export const operationNames = Object.keys({
+  relu: true, sigmoid: true, leakyRelu: true, clip: true, hardSigmoid: true, hardSwish: true, add: true, sub: true, mul: true, div: true,
+  affine: true, transpose: true, concat: true, softmax: true, mean: true, reshape: true, pad: true, slice: true, maxPool: true,
+  averagePool: true,
+} satisfies Record<Operation, true>); // prettier-ignore
 
 const reserved = new Set(
   (

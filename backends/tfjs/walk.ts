@@ -23,7 +23,7 @@ import type { ModelSummary, QuantizerSummary } from '../../runtime/train/checkpo
 import type { Role, TensorEntry } from '../../runtime/train/state.ts';
 import { type Call, Reference } from './call.ts';
 import { channelsLast, channelsLastAxis, permuted, trainingWeights } from './layout.ts';
-import { Identifiers } from './names.ts';
+import { Identifiers, operationNames } from './names.ts';
 
 /** `const name = call;`, and whether a new layer begins with it. */
 export interface Statement {
@@ -75,7 +75,14 @@ export class Walk {
   readonly #makers: ReadonlyMap<string, Node>;
   readonly #users: ReturnType<typeof usersOf>;
   readonly #held = new Map<string, Held>();
-  readonly #identifiers = new Identifiers(['net', imageParameter, 'forward', 'Layers', 'Tensor']);
+  readonly #identifiers = new Identifiers([
+    'net',
+    imageParameter,
+    'forward',
+    'Layers',
+    'Tensor',
+    ...operationNames,
+  ]);
   readonly #operations = new Set<string>();
   readonly #statements: Statement[] = [];
   readonly #tensors = new Map<string, TrainingTensor>();

@@ -15,6 +15,7 @@ import {
   stepGradientScale,
   weightRange,
 } from './fake-quantize.ts';
+import { integersOf, layerResult, normalizedResult, storedOn } from './integers.ts';
 import type { Quantization } from './recipe.ts';
 import type { ModelState } from './state.ts';
 
@@ -74,10 +75,19 @@ export class Layers {
   phase: Phase = evaluation;
   /** Quantized weights seen so far, with their bits. */
   readonly #quantizedWeights = new Map<string, number>();
+  /** Elements of all tensors as of when evaluation began: it computes as the compiled program will. Absent: in reals. */
+  #numbers: ReadonlyMap<string, Float32Array> | undefined;
 
   constructor(state: ModelState, quantization: Quantization) {
     this.state = state;
     this.quantization = quantization;
+  }
+
+  /** From here on the model is called as it is, to see what the compiled program would say. */
+  async evaluate(): Promise<void> {
+    this.settle();
+    this.#numbers = await this.state.read();
+    this.phase = evaluation;
   }
 
   /** Rounds activations to the grid of the quantizer of this name, whose step is the tensor `name.step`. */
@@ -89,6 +99,8 @@ export class Layers {
       if (this.phase.training) this.#observe(x, name, range);
       return x;
     }
+    const numbers = rounding === 'floor' ? undefined : this.#settled();
+    if (numbers !== undefined) return storedOn(x, numbers.get(`${name}.step`)![0]!, range);
     const perSample = x.size / x.shape[0];
     return fakeQuantize(x, step, {
       range,
@@ -100,27 +112,36 @@ export class Layers {
   }
 
   conv2d(x: Tensor, options: ConvolutionOptions): Tensor {
-    const { weights, bias, bits, groups = 1, strides, pads, dilations } = options;
-    const filter = this.#weights(weights, bits) as tf.Tensor4D;
-    const y = convolution(
-      x as tf.Tensor4D,
-      filter,
-      {
-        ...(strides === undefined ? {} : { strides }),
-        ...(pads === undefined ? {} : { pads }),
-        ...(dilations === undefined ? {} : { dilations }),
-      },
-      groups,
+    const { groups = 1, strides, pads, dilations } = options;
+    const geometry = {
+      ...(strides === undefined ? {} : { strides }),
+      ...(pads === undefined ? {} : { pads }),
+      ...(dilations === undefined ? {} : { dilations }),
+    };
+    return this.#layer(x, options, (image, filter) =>
+      convolution(image as tf.Tensor4D, filter as tf.Tensor4D, geometry, groups),
     );
-    return bias === undefined ? y : tf.add(y, this.state.get(bias));
   }
 
-  dense(x: Tensor, { weights, bias, bits }: LayerOptions): Tensor {
-    const y = tf.matMul(x, this.#weights(weights, bits));
-    return bias === undefined ? y : tf.add(y, this.state.get(bias));
+  dense(x: Tensor, options: LayerOptions): Tensor {
+    return this.#layer(x, options, (rows, weights) => tf.matMul(rows, weights));
   }
 
   batchNorm(x: Tensor, { gamma, beta, mean, variance, epsilon }: NormOptions): Tensor {
+    const numbers = this.#settled();
+    const sums = integersOf(x)?.sums;
+    if (numbers !== undefined && sums !== undefined) {
+      const [gammas, betas, means, variances] = [gamma, beta, mean, variance].map((name) =>
+        numbers.get(name)!,
+      );
+      return normalizedResult(sums, {
+        gamma: gammas!,
+        beta: betas!,
+        mean: means!,
+        variance: variances!,
+        epsilon,
+      });
+    }
     const gain = this.state.get(gamma) as unknown as tf.Tensor1D;
     const shift = this.state.get(beta) as unknown as tf.Tensor1D;
     const running = { mean: this.state.get(mean), variance: this.state.get(variance) };
@@ -149,6 +170,38 @@ export class Layers {
     for (const [name, bits] of this.#quantizedWeights) {
       tf.tidy(() => this.state.get(`${name}.step`).assign(this.#measuredStep(name, bits) as tf.Tensor1D));
     }
+  }
+
+  #settled(): ReadonlyMap<string, Float32Array> | undefined {
+    return this.phase.training ? undefined : this.#numbers;
+  }
+
+  /** A product with weights, and a bias. */
+  #layer(
+    x: Tensor,
+    { weights, bias, bits }: LayerOptions,
+    product: (x: Tensor, weights: Tensor) => Tensor,
+  ): Tensor {
+    const numbers = this.#settled();
+    const read = integersOf(x);
+    if (numbers !== undefined && bits !== undefined && read?.stored === true) {
+      const weightSteps = numbers.get(`${weights}.step`)!;
+      const { min, max } = weightRange(bits);
+      const integers = tf.clipByValue(
+        tf.round(tf.div(this.state.get(weights), this.state.get(`${weights}.step`))),
+        min,
+        max,
+      );
+      return layerResult({
+        counts: product(read.counts, integers),
+        inputStep: read.steps[0]!,
+        weightSteps,
+        largest: largestOfChannels(numbers.get(weights)!, weightSteps.length),
+        bias: bias === undefined ? new Float32Array(weightSteps.length) : numbers.get(bias)!,
+      });
+    }
+    const y = product(x, this.#weights(weights, bits));
+    return bias === undefined ? y : tf.add(y, this.state.get(bias));
   }
 
   #weights(name: string, bits: number | undefined): Tensor {
@@ -199,4 +252,14 @@ function follow(running: tf.Variable, batch: tf.Tensor, momentum: number): void 
   tf.tidy(() => {
     running.assign(tf.add(running, tf.mul(tf.sub(batch, running), momentum)));
   });
+}
+
+/** The greatest magnitude for each index of the last axis. */
+function largestOfChannels(weights: Float32Array, channels: number): Float32Array {
+  const largest = new Float32Array(channels);
+  for (const [i, weight] of weights.entries()) {
+    const k = i % channels;
+    largest[k] = Math.max(largest[k]!, Math.abs(weight));
+  }
+  return largest;
 }

@@ -108,12 +108,20 @@ export class ModelState {
     });
   }
 
+  /** Elements of all tensors, as they are now. */
+  async read(): Promise<Map<string, Float32Array>> {
+    const names = [...this.entries.keys()];
+    const elements = await Promise.all(
+      names.map(async (name) => Float32Array.from(await this.get(name).data())),
+    );
+    return new Map(names.map((name, i) => [name, elements[i]!]));
+  }
+
   /** A copy of its own. */
   async clone(): Promise<ModelState> {
     const copy = new ModelState();
-    for (const entry of this.entries.values()) {
-      copy.add(entry, Float32Array.from(await this.get(entry.name).data()));
-    }
+    const elements = await this.read();
+    for (const entry of this.entries.values()) copy.add(entry, elements.get(entry.name)!);
     return copy;
   }
 

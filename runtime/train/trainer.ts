@@ -14,7 +14,7 @@ import {
 } from './checkpoint.ts';
 import './gradients.ts';
 import type { BatchReader } from './image-set.ts';
-import { evaluation, type Forward, Layers } from './layers.ts';
+import { type Forward, Layers } from './layers.ts';
 import { trainingLoss } from './loss.ts';
 import { NesterovOptimizer } from './optimizer.ts';
 import type { Recipe } from './recipe.ts';
@@ -146,12 +146,12 @@ export class Trainer {
     return { loss: loss / steps, train_accuracy: (100 * correct) / count };
   }
 
-  /** Accuracy in percent and mean cross entropy, on images as they are, the first `limit` of them. */
+  /** Accuracy in percent and mean cross entropy on images as they are, the first `limit` of them: those of the compiled program. */
   async evaluate(
     reader: BatchReader,
     { forward = this.#setup.forward, net = this.net, limit = Infinity, batch = 100 } = {},
   ): Promise<{ accuracy: number; loss: number; count: number }> {
-    net.phase = evaluation;
+    await net.evaluate();
     let [correct, loss, count] = [0, 0, 0];
     const total = Math.min(limit, reader.count);
     while (count < total) {
@@ -173,9 +173,9 @@ export class Trainer {
     return { accuracy: (100 * correct) / count, loss: loss / count, count };
   }
 
-  /** Logits [size, K] of images as they are. */
-  logits(reader: BatchReader, start: number, size: number): tf.Tensor2D {
-    this.net.phase = evaluation;
+  /** Logits [size, K] of images as they are: what the compiled program will say. */
+  async logits(reader: BatchReader, start: number, size: number): Promise<tf.Tensor2D> {
+    await this.net.evaluate();
     return tf.tidy(() => {
       const batch = reader.batch(start, size);
       return this.#setup.forward(this.net, tf.tensor(batch.images, reader.shape(batch.size))) as tf.Tensor2D;
@@ -188,9 +188,10 @@ export class Trainer {
     const { state, recipe, model } = this.#setup;
     const entries: TensorEntry[] = [];
     const values: Float32Array[] = [];
+    const elements = await state.read();
     for (const [name, entry] of state.entries) {
       entries.push(entry);
-      values.push((await state.get(name).data()) as Float32Array);
+      values.push(elements.get(name)!);
     }
     for (const [name, velocity] of this.#optimizer.velocities) {
       entries.push({ name: `${name}.velocity`, role: 'velocity', shape: velocity.shape });

@@ -4,7 +4,8 @@ import { integerArgument } from '../../compiler/cli/arguments.ts';
 import type { Host, Outcome } from '../../compiler/cli/host.ts';
 import type { Terminal } from '../../compiler/cli/terminal.ts';
 import type { Contestant } from '../contest.ts';
-import { type Isa, isas } from '../isa.ts';
+import { type Isa, isaCondition, isas, isBestOf } from '../isa.ts';
+import { describeMachine } from '../machine.ts';
 import { type ContestFlags, contestOptions, runContests } from '../model-contests.ts';
 import { type BenchModel, knownModels } from '../models.ts';
 import { oursInC } from '../ours.ts';
@@ -38,26 +39,33 @@ export function declareC(program: Command, host: Host): void {
 
 async function benchC(terminal: Terminal, options: Options): Promise<Outcome> {
   const { threads, isa } = options;
+  const { instructions } = await describeMachine();
   const [threadsFlag, isaFlag] = [
     threads === 1 ? '' : ` --threads ${threads}`,
     isa === 'auto' ? '' : ` --isa ${isa}`,
   ];
   return runContests(terminal, options, {
-    contestants: (model) => contestantsFor(model, options),
+    contestants: (model) => contestantsFor(model, options, instructions),
     references: ['ours-w8a8', 'ort-int8', 'onednn-int8'],
     cpus: threads === 1 ? '0' : `0-${threads - 1}`,
     block: ({ name }) => `c ${name} threads=${threads} isa=${isa}`,
-    conditions: `${threads === 1 ? 'one thread' : `${threads} threads`}${isa === 'auto' ? '' : `, held down to ${isa}`}`,
+    conditions: `${threads === 1 ? 'one thread' : `${threads} threads`}${isaCondition(isa, instructions)}`,
     command: `npm run bench -- c${threadsFlag}${isaFlag}`,
     json: { threads, isa },
   });
 }
 
-function contestantsFor(model: BenchModel, { precision, peers, threads, isa }: Options): Contestant[] {
+function contestantsFor(
+  model: BenchModel,
+  { precision, peers, threads, isa }: Options,
+  instructions: readonly string[],
+): Contestant[] {
+  const own = (contestant: Contestant): Contestant =>
+    isBestOf(isa, instructions) ? contestant : notBelow(isa, contestant);
   const engine = { provider: 'cpu', threads } as const;
   const rows: readonly (readonly [peer: (typeof peerNames)[number], Contestant])[] = [
-    ['ort', notBelow(isa, onnxRuntime(model, 'int8', engine))],
-    ['ort', notBelow(isa, onnxRuntime(model, 'float', engine))],
+    ['ort', own(onnxRuntime(model, 'int8', engine))],
+    ['ort', own(onnxRuntime(model, 'float', engine))],
     ['onednn', oneDnn(model, threads, isa)],
     ['torch', torch(model, 'float', threads, isa)],
     ['torch', torch(model, 'int8', threads, isa)],

@@ -6,8 +6,8 @@ import { facts } from '../../compiler/cli/table.ts';
 import type { Terminal } from '../../compiler/cli/terminal.ts';
 import { openCRunner } from '../../compiler/runners/node-c.ts';
 import { elementCount, fail } from '../../ir/index.ts';
-import { type Isa, isas } from '../isa.ts';
-import { describeMachine, machineText, warnIfBusy } from '../machine.ts';
+import { type Isa, isaCondition, isas } from '../isa.ts';
+import { describeMachine, type Machine, machineText, warnIfBusy } from '../machine.ts';
 import { type BenchModel, findModel, knownModels } from '../models.ts';
 import { compiled, compilerFlags } from '../ours.ts';
 import { writePage } from '../page.ts';
@@ -84,10 +84,17 @@ async function benchPeak(terminal: Terminal, options: Options): Promise<Outcome>
     }
   }
   if (options.writeDocs === true) {
-    await writePage('peak', `${peakPage(peak)}\n\n${machineText(machine)}.\n\n\`npm run bench -- peak\``);
+    const held = isaFlag(options.isa);
+    await writePage(
+      held === '' ? 'peak' : `peak isa=${options.isa}`,
+      `${peakPage(peak, machine, options.isa)}\n\n${machineText(machine)}.\n\n\`npm run bench -- peak${held}\``,
+    );
     for (const result of results) {
       const { model, precision } = result;
-      await writePage(`layers ${model.name} ${precision} isa=${options.isa}`, layersPage(result, options));
+      await writePage(
+        `layers ${model.name} ${precision} isa=${options.isa}`,
+        layersPage(result, machine, options),
+      );
     }
   }
   return {
@@ -167,9 +174,11 @@ function peakText(peak: Peak, terminal: Terminal): string {
   return `${textTable(peakHead, peakCells(peak), terminal)}${facts([['clock', `${peak.clock_ghz.toFixed(2)} GHz`]])}`;
 }
 
-function peakPage(peak: Peak): string {
+const isaFlag = (isa: Isa): string => (isa === 'auto' ? '' : ` --isa ${isa}`);
+
+function peakPage(peak: Peak, { instructions }: Machine, isa: Isa): string {
   return [
-    '### What the multipliers can do',
+    `### What the multipliers can do${isaCondition(isa, instructions)}`,
     markdownTable(peakHead, peakCells(peak)),
     `Core clock ${peak.clock_ghz.toFixed(2)} GHz, by a chain of dependent multiplications.`,
   ].join('\n\n');
@@ -219,12 +228,11 @@ function layersText(result: ModelRates, terminal: Terminal): string {
   return `${title}\n${textTable(layerHead, layerCells(result), terminal)}`;
 }
 
-function layersPage(result: ModelRates, { isa }: Options): string {
+function layersPage(result: ModelRates, { instructions }: Machine, { isa }: Options): string {
   const { model, precision } = result;
-  const held = isa === 'auto' ? '' : ` --isa ${isa}`;
   return [
-    `### Layers of ${model.title} at ${precision.toUpperCase()}${isa === 'auto' ? '' : `, held down to ${isa}`}`,
+    `### Layers of ${model.title} at ${precision.toUpperCase()}${isaCondition(isa, instructions)}`,
     markdownTable(layerHead, layerCells(result)),
-    `\`npm run bench -- peak --model ${model.name} --precision ${precision}${held}\``,
+    `\`npm run bench -- peak --model ${model.name} --precision ${precision}${isaFlag(isa)}\``,
   ].join('\n\n');
 }

@@ -1,6 +1,6 @@
 /** AVX-512 with VNNI: 16 lanes, 32 registers, `vpdpbusd`. Intel from Cascade Lake on, AMD from Zen 4 on. */
 import { call, type Isa, loadVector, x86 } from '../../kernel/index.ts';
-import { byteLanes } from './lanes.ts';
+import { byteLanes, fusedCost } from './lanes.ts';
 import type { VectorMachine } from './machine.ts';
 import { splatWord, storedWeights, wideOps } from './x86.ts';
 
@@ -51,6 +51,7 @@ export const avx512vnni: VectorMachine = {
       ready: (array, index) => [stored(array, index)],
       store: wide64.store,
       narrow: [wide64, x86.wide32, x86.wide16].map(byteLanes),
+      cost: fusedCost,
     },
   },
 };

@@ -1,5 +1,6 @@
 /** AVX-VNNI: `vpdpbusd` on registers of 32 bytes, of which there are 16. Intel's client processors from Alder Lake on, AMD from Zen 5 on. */
 import { call, type Isa, x86 } from '../../kernel/index.ts';
+import { fusedCost } from './lanes.ts';
 import type { VectorMachine } from './machine.ts';
 import { bytes32, ops32 } from './x86.ts';
 
@@ -27,6 +28,10 @@ export const avxvnni: VectorMachine = {
   probe: 'has_avxvnni()',
   ...ops32,
   products: {
-    bytes: { ...bytes32, dot: (sum, bytes, weights) => call(x86.dotAvx32, sum, bytes, weights) },
+    bytes: {
+      ...bytes32,
+      dot: (sum, bytes, weights) => call(x86.dotAvx32, sum, bytes, weights),
+      cost: fusedCost,
+    },
   },
 };

@@ -51,6 +51,18 @@ export interface Product {
   readonly store: StoreRow;
   /** Registers of inputs or weights as they are multiplied, the widest first: at least one of 16. */
   readonly narrow: readonly NarrowLanes[];
+  /** Estimates of what kernels take, by which they are ranked. */
+  readonly cost: ProductCost;
+}
+
+/** Cycles on a processor of the machine's kind: fitted to measurements, good for a ranking. */
+export interface ProductCost {
+  /** One step of a register tile, loads and all. */
+  readonly step: (pixels: number, registers: number) => number;
+  /** Transforming one register of Winograd's inputs, of its filters, and what becomes of the sums of one register of outputs. */
+  readonly input: number;
+  readonly filter: number;
+  readonly result: number;
 }
 
 /** The ways a machine has. One of the first two multiplies u8 with i8. */

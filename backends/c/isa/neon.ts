@@ -1,6 +1,6 @@
 /** NEON with the dot product extension: 4 lanes, 32 registers, `sdot`. Cortex-A76, Apple M1, Graviton 2 and later. */
 import { call, type Isa, loadVector, neon as rows } from '../../kernel/index.ts';
-import { byteLanes, wordOps } from './lanes.ts';
+import { byteLanes, fusedCost, wordOps } from './lanes.ts';
 import type { VectorMachine } from './machine.ts';
 
 const features: readonly rows.NeonFeature[] = ['neon', 'dotprod'];
@@ -55,6 +55,7 @@ export const neon: VectorMachine = {
       ],
       store: rows.store,
       narrow: [byteLanes(rows)],
+      cost: fusedCost,
     },
   },
 };

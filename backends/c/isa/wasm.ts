@@ -1,6 +1,6 @@
 /** WebAssembly with SIMD128: 4 lanes; products of 16-bit pairs. In every browser and Node since 2023. */
 import { call, type Isa, loadVector, wasm as rows } from '../../kernel/index.ts';
-import { byteLanes, shifts, wordOps } from './lanes.ts';
+import { byteLanes, fusedCost, shifts, wordOps } from './lanes.ts';
 import type { VectorMachine } from './machine.ts';
 
 const features: readonly rows.WasmFeature[] = ['simd128'];
@@ -41,6 +41,7 @@ export const wasm: VectorMachine = {
       ],
       store: rows.store,
       narrow: [byteLanes(rows)],
+      cost: fusedCost,
     },
   },
 };

@@ -71,7 +71,7 @@ export const ops32 = {
 } satisfies Partial<VectorMachine>;
 
 /** Products of bytes in registers of 32, by an instruction that adds four, or two, of them up. */
-export const bytes32: Omit<Product, 'dot'> = {
+export const bytes32: Omit<Product, 'dot' | 'cost'> = {
   step: 4,
   inputs: 'u8',
   weights: 'i8',

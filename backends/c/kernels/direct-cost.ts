@@ -1,27 +1,28 @@
 /** What a direct kernel is expected to cost, and whether its tile fits. */
 import type { Layer } from '../layer.ts';
 import { geometryOf } from './geometry.ts';
-import { panelOutputs, panelsOf } from './panels.ts';
+import { panelOutputs, panelPitch, panelsOf } from './panels.ts';
 import { type Method, panelsOfTile } from './tile.ts';
 
-/** Cycles a tile kernel takes for a layer, by its count of dot products, loads and weights to unpack: a ranking, not a promise. */
+/** Bytes of a first-level cache, and what comes a cycle from the next one. */
+const nearBytes = 32 * 1024;
+const bytesFromFar = 24;
+
+/** Cycles a tile kernel takes for a layer, by its count of dot products, loads and weights to make ready: a ranking, not a promise. */
 export function directCycles(layer: Layer, method: Method): number {
-  const { product } = method;
+  const { machine, product } = method;
   const { pixels, registers } = method.tile;
   const { images, rows, columns, runs } = geometryOf(layer, product);
   const own = panelsOfTile(method);
-  const tiles =
-    images *
-    rows *
-    Math.ceil(columns / pixels) *
-    layer.groups *
-    Math.ceil(panelsOf(layer.outputs / layer.groups) / own);
-  const dots = pixels * registers;
-  // Two dot products and two loads a cycle; a chain of dot products waits four cycles or more for each.
-  const step = Math.max(dots / 2, (pixels + registers) / 2, 4.5);
-  const ending = dots * 3;
-  const unpacking = layer.weightBits === 8 ? 0 : (layer.weight.data.length * 8) / product.narrow[0]!.size;
-  return tiles * ((runs.count * runs.length * step) / product.step + ending) + unpacking;
+  const strips = images * rows * Math.ceil(columns / pixels);
+  const tiles = strips * layer.groups * Math.ceil(panelsOf(layer.outputs / layer.groups) / own);
+  const weightBytes = own * panelPitch(runs) * (product.weights === 'i8' ? 1 : 2);
+  // Weights that are used again, but too many to stay near.
+  const loads = strips > 1 && weightBytes > nearBytes ? (registers * machine.lanes * 4) / bytesFromFar : 0;
+  const step = Math.max(product.cost.step(pixels, registers), loads);
+  const ending = pixels * registers * 3;
+  const ready = layer.weightBits === 8 ? 0 : (layer.weight.data.length * 8) / product.narrow[0]!.size;
+  return tiles * ((runs.count * runs.length * step) / product.step + ending) + ready;
 }
 
 /** True when a tile fits the layer's rows and outputs. */

@@ -4,7 +4,7 @@ import type { Product } from '../isa/machine.ts';
 import type { Layer } from '../layer.ts';
 import { panelOutputs, panelsOf } from './panels.ts';
 import type { Folding } from './short-sums.ts';
-import type { Method } from './tile.ts';
+import { type Method, panelsOfTile } from './tile.ts';
 
 export const positions = 16;
 
@@ -127,21 +127,22 @@ function foundFolding({ weight, channels, outputs, form }: Layer): Folding {
 }
 
 /**
- * Estimated cycles, on the scale of `directCycles`: products, transforms of inputs and of filters, transforms of results. Fitted to what Zen 5
- * takes for 3x3 layers of 16 to 512 channels (`qc bench`): a transformed filter costs 2.25 cycles, because 16 bytes of it are written and come
- * back through the caches; few channels leave registers of the transforms partly empty, and are better done directly.
+ * Estimated cycles, on the scale of `directCycles`: products, transforms of inputs and of filters, what becomes of sums. Few channels leave
+ * registers of the transforms partly empty, and are better done directly.
  */
 export function winogradCycles(layer: Layer, method: Method): number {
   const { machine, product, tile } = method;
+  const { cost, narrow, step } = product;
   const { pixels, registers } = tile;
-  const { bands, patches, down, across } = winogradGeometry(layer, product);
-  const panels = panelsOf(layer.outputs);
-  const own = Math.max(1, (registers * machine.lanes) / panelOutputs);
-  const tiles = bands * Math.ceil(patches / pixels) * Math.ceil(panels / own);
-  const step = Math.max((pixels * registers) / 2, (pixels + registers) / 2, 4.5);
-  const products = (tiles * positions * layer.channels * step) / product.step;
-  const inputs = (down * across * layer.channels * 32) / Math.min(product.narrow[0]!.size, layer.channels);
-  const filters = (layer.outputs * layer.channels * 144) / (4 * machine.lanes);
-  const results = tiles * pixels * registers * 40;
-  return layer.batch * (products + inputs + filters + results);
+  const geometry = winogradGeometry(layer, product);
+  const { bands, patches, down, across } = geometry;
+  const { batch, channels, outputs } = layer;
+  const group = patchesAtATime(geometry, method);
+  const groups = bands * Math.ceil(patches / group) * Math.ceil(panelsOf(outputs) / panelsOfTile(method));
+  const products =
+    groups * Math.ceil(group / pixels) * positions * (channels / step) * cost.step(pixels, registers);
+  const inputs = (down * across * channels * cost.input) / Math.min(narrow[0]!.size, channels);
+  const filters = (outputs * channels * cost.filter) / (machine.lanes * step);
+  const results = groups * group * registers * cost.result;
+  return batch * (products + inputs + filters + results);
 }

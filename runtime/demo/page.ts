@@ -257,7 +257,7 @@ class Demo {
     const stream = this.#camera;
     try {
       while (this.#camera === stream) {
-        // A picture of its own, because not every browser gives a device the frames of a video.
+        // A picture of its own, so that what is drawn is what was named.
         const frame = await createImageBitmap(video);
         this.#draw(frame, frame);
         await this.#run(frame);

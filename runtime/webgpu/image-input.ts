@@ -81,7 +81,15 @@ export class ImageInput {
     if (isBytes) queue.writeBuffer(pixels, 0, pixelWords(image, size));
     else {
       const extent = [size.width, size.height];
-      queue.copyExternalImageToTexture({ source: image }, { texture: texture! }, extent);
+      const copy = (source: Drawable): void => {
+        queue.copyExternalImageToTexture({ source }, { texture: texture! }, extent);
+      };
+      try {
+        copy(image);
+      } catch {
+        // Not every browser copies the frames of a video: what is on a canvas, all do.
+        copy(drawn(image, size));
+      }
       const target = { buffer: pixels, bytesPerRow: 4 * pitch };
       encoder.copyTextureToBuffer({ texture: texture! }, target, extent);
     }
@@ -143,6 +151,12 @@ export class ImageInput {
       }),
     };
   }
+}
+
+function drawn(image: Drawable, { width, height }: ImageSize): OffscreenCanvas {
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext('2d')!.drawImage(image, 0, 0, width, height);
+  return canvas;
 }
 
 /** Size in pixels, by the names that the kinds of images have for it. */

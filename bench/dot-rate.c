@@ -50,6 +50,7 @@ static void chain(void) {
 #define DPVEX(c) __asm__ volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
 #define WD256(c) TWO("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0", c)
 #define UB256(c) TWO("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0", c)
+#define QB256(c) TWO("vpmaddubsw %3, %2, %1\n\tvpmaddwd %3, %1, %1\n\tvpaddd %1, %0, %0", c)
 #define FMA(c) ONE("vfmadd231ps %2, %1, %0", c)
 
 ROW(vnni512, "avx512f,avx512bw,avx512vl,avx512vnni", __m512i, DP512)
@@ -57,6 +58,7 @@ ROW(vnni256, "avx512f,avx512bw,avx512vl,avx512vnni", __m256i, DP256)
 ROW(avxvnni, "avx2,avxvnni", __m256i, DPVEX)
 ROW(words256, "avx2", __m256i, WD256)
 ROW(bytes256, "avx2", __m256i, UB256)
+ROW(fours256, "avx2", __m256i, QB256)
 ROW(fma512, "avx512f,avx512vl", __m512, FMA)
 ROW(fma256, "avx2,fma", __m256, FMA)
 
@@ -79,6 +81,7 @@ static const struct row {
     {"avxvnni", "u8 s8", "vpdpbusd ymm, VEX", 32, has_avxvnni, avxvnni},
     {"avx2", "u8 s8", "vpmaddwd + vpaddd, widened", 16, avx2, words256},
     {"avx2", "u8 s4", "vpmaddubsw + vpaddw", 32, avx2, bytes256},
+    {"avx2", "u8 s7", "vpmaddubsw + vpmaddwd + vpaddd", 32, avx2, fours256},
     {"avx512f", "f32", "vfmadd231ps zmm", 16, avx512f, fma512},
     {"avx2", "f32", "vfmadd231ps ymm", 8, avx2, fma256},
 };

@@ -50,7 +50,7 @@ export interface LoadOptions {
   readonly wgslLanguageFeatures?: { has(feature: string): boolean };
   /** Whether to use `dot4I8Packed`. Default: where it exists. The results are the same. */
   readonly packedDot?: boolean;
-  /** Whether to use subgroups. Default: where the device has them, of eight invocations or more. The results are the same. */
+  /** Whether to use the kernels for subgroups of eight invocations or more. Default: where they have exactly eight. The results are the same. */
   readonly subgroups?: boolean;
   /** Hears how many bytes have been loaded, of how many. */
   readonly onProgress?: (loaded: number, total: number) => void;

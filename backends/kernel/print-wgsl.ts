@@ -54,11 +54,7 @@ const quadFunction = (quad: number): string => `subgroup_quad_${String(quad)}`;
 const quadFunctions = (quads: number): readonly (readonly string[])[] =>
   Array.from({ length: quads }, (_, quad) => {
     const lanes = [0, 1, 2, 3].map((lane) => `subgroupBroadcast(value, ${String(4 * quad + lane)}u)`);
-    return [
-      `fn ${quadFunction(quad)}(value: u32) -> vec4<u32> {`,
-      `  return vec4<u32>(${lanes.join(', ')});`,
-      '}',
-    ];
+    return [`fn ${quadFunction(quad)}(value: u32) -> vec4u {`, `  return vec4u(${lanes.join(', ')});`, '}'];
   });
 
 const idNames: Readonly<Record<InvocationIdName, string>> = {
@@ -281,7 +277,7 @@ export function printWgslUnit(kernels: readonly GridKernel[], options: WgslOptio
           source.comment(line);
         });
         const ids = Array.from(used.ids).map(
-          (id) => `@builtin(${id}) ${idNames[id]}: ${id === 'subgroup_invocation_id' ? 'u32' : 'vec3<u32>'}`,
+          (id) => `@builtin(${id}) ${idNames[id]}: ${id === 'subgroup_invocation_id' ? 'u32' : 'vec3u'}`,
         );
         const size = options.workgroupSizes?.get(kernel) ?? kernel.workgroupSize;
         source.line(`@compute @workgroup_size${parenthesized(size.join(', '))}`);

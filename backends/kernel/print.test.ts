@@ -180,7 +180,7 @@ var<workgroup> tile: array<u32, 64>;
 
 // one dot product an invocation
 @compute @workgroup_size(64, 1, 1)
-fn dots(@builtin(local_invocation_id) local_id: vec3<u32>, @builtin(global_invocation_id) global_id: vec3<u32>) {
+fn dots(@builtin(local_invocation_id) local_id: vec3u, @builtin(global_invocation_id) global_id: vec3u) {
   tile[local_id.x] = x[local_id.x];
   workgroupBarrier();
   if (global_id.x >= scalars.n) {

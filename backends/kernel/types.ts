@@ -15,7 +15,7 @@ import { KernelError } from './kernel-error.ts';
 /** The types of single values. i64 is for C only: WGSL has none. */
 export type Scalar = 'bool' | 'i32' | 'u32' | 'f32' | 'i64';
 
-/** The types of four values that travel together: WGSL's `vec4<i32>` and so on. C has no spelling for them. */
+/** The types of four values that travel together: WGSL's names. C has no spelling for them. */
 export type Vector = 'vec4i' | 'vec4u' | 'vec4f';
 
 /** SIMD registers, C only: 16, 32 and 64 bytes of x86, 16 of NEON, 16 of WebAssembly. */
@@ -88,9 +88,9 @@ export const typeRows: Readonly<Record<Type | Element, TypeRow>> = {
   u8: scalar('i32', 'uint8_t', undefined, (count) => new Uint8Array(count), [0, 255]),
   i16: scalar('i32', 'int16_t', undefined, (count) => new Int16Array(count), [-32768, 32767]),
   u16: scalar('i32', 'uint16_t', undefined, (count) => new Uint16Array(count), [0, 65535]),
-  vec4i: vector('i32', 'vec4<i32>', (count) => new Int32Array(count)),
-  vec4u: vector('u32', 'vec4<u32>', (count) => new Uint32Array(count)),
-  vec4f: vector('f32', 'vec4<f32>', (count) => new Float32Array(count)),
+  vec4i: vector('i32', 'vec4i', (count) => new Int32Array(count)),
+  vec4u: vector('u32', 'vec4u', (count) => new Uint32Array(count)),
+  vec4f: vector('f32', 'vec4f', (count) => new Float32Array(count)),
   m128i: register('__m128i', 16),
   m256i: register('__m256i', 32),
   m512i: register('__m512i', 64),

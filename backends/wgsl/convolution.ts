@@ -50,9 +50,11 @@ import {
   packDotWeights,
   packedWeightBits,
   replicated,
+  weightPart,
 } from './dot-layout.ts';
 import { dotFunction } from './dot-product.ts';
 import { type Convolution, convolutionOf } from './convolution-shape.ts';
+import { pairActivations, pairProducts, pairSums, pairWeights, runsOfPairs } from './field-pairs.ts';
 import { type Granule, storageOf } from './stored.ts';
 import type { ConvolutionTile } from './tile.ts';
 
@@ -101,8 +103,6 @@ export interface ConvolutionArrays {
   /** The first pixel, and the distance from one pixel of the tile to the next. */
   readonly first: Expression;
   readonly stride: number;
-  /** Whether a tile may reach past the last pixel. */
-  readonly cut: boolean;
 }
 
 /**
@@ -114,9 +114,8 @@ export function writeConvolution(scope: StepScope, plan: ConvolutionPlan, arrays
   const { convolution, rows, tile } = plan;
   const pixelCount = convolution.batch * convolution.outputHeight * convolution.outputWidth;
   const bias = tables.byChannel(plan.bias, 0);
-  const { cut } = arrays;
   const numberOf = (p: number | Expression): Expression => add(arrays.first, mul(p, arrays.stride));
-  const held = (p: number | Expression): Expression => (cut ? min(numberOf(p), pixelCount - 1) : numberOf(p));
+  const held = (p: number | Expression): Expression => min(numberOf(p), pixelCount - 1);
   const first = b.let('first', held(0));
   const sums = Array.from({ length: tile.pixels }, () =>
     Array.from({ length: rows.quads }, () => b.var('sum', compose('vec4i', i32(0)))),
@@ -126,7 +125,13 @@ export function writeConvolution(scope: StepScope, plan: ConvolutionPlan, arrays
     'trips',
     tables.record([...convolution.kernel, Math.floor(rows.words / blockWordsOf(rows)), mostTrips]),
   );
-  writeTaps(b, plan, arrays, pixels, sums, trips);
+  const geometry = reader.quadAt(
+    'geometry',
+    tables.record([...convolution.strides, convolution.pads[0]!, convolution.pads[1]!]),
+  );
+  const runsOfWords = runsOfPairs(rows.words) ?? 1;
+  const runs = reader.record('runs', tables.record([runsOfWords, rows.words / runsOfWords]));
+  writeTaps(b, plan, arrays, pixels, sums, { trips, geometry, runs });
 
   // The end of the step is written once, for one granule of one pixel.
   const { leastQuads } = scope;
@@ -149,11 +154,13 @@ export function writeConvolution(scope: StepScope, plan: ConvolutionPlan, arrays
       const granule = granuleOf(b.let('pixel', held(p)));
       const at = add(mul(p, rows.quads), mul(g, leastQuads));
       const anchor = biases.map((quad, j) =>
-        b.let('sum', add(shiftQuad(load(done, add(at, j)), 8 - rows.weightBits), quad)),
+        b.let(
+          'sum',
+          add(shiftQuad(load(done, add(at, j)), tile.product === 'pairs' ? 0 : 8 - rows.weightBits), quad),
+        ),
       );
       const write = end.values(granule, anchor);
-      if (cut) b.if(lt(numberOf(p), pixelCount), write);
-      else write();
+      b.if(lt(numberOf(p), pixelCount), write);
     });
   });
 }
@@ -166,14 +173,19 @@ const inside = (index: Expression, extent: number): Expression => lt(bitcast('u3
 
 type Sums = readonly (readonly Variable[])[];
 
-/** Where the window of an output pixel begins: (row, column, first row of its image, 0). */
+/**
+ * Where the window of an output pixel begins: (row, column, first row of its image, 0). `geometry` is strides and pads: read from the tables, so
+ * that layers that differ in them share a text.
+ */
 function cornerFunction(c: Convolution): KernelFunction {
-  return pureFunction('corner', { parameters: { pixel: 'i32' }, result: 'vec4i' }, (b, { pixel }) => {
+  const parameters = { pixel: 'i32', geometry: 'vec4i' } as const;
+  return pureFunction('corner', { parameters, result: 'vec4i' }, (b, { pixel, geometry }) => {
     const area = c.outputHeight * c.outputWidth;
     const image = c.batch === 1 ? i32(0) : area === 1 ? pixel : div(pixel, area);
     const within = c.batch === 1 ? pixel : rem(pixel, area);
-    const top = sub(mul(div(within, c.outputWidth), c.strides[0]!), c.pads[0]!);
-    const left = sub(mul(rem(within, c.outputWidth), c.strides[1]!), c.pads[1]!);
+    const along = (index: Expression, axis: 0 | 1): Expression =>
+      sub(mul(index, component(geometry, axis)), component(geometry, axis === 0 ? 2 : 3));
+    const [top, left] = [along(div(within, c.outputWidth), 0), along(rem(within, c.outputWidth), 1)];
     b.return(compose('vec4i', top, left, mul(image, c.height), 0));
   });
 }
@@ -196,13 +208,20 @@ function tapFunction(c: Convolution): KernelFunction {
   );
 }
 
+/** Numbers of the layer that are read from its tables. */
+interface Counts {
+  readonly trips: readonly Expression[];
+  readonly geometry: Expression;
+  readonly runs: readonly Expression[];
+}
+
 function writeTaps(
   b: Block,
   plan: ConvolutionPlan,
   arrays: ConvolutionArrays,
   pixels: readonly Expression[],
   sums: Sums,
-  trips: readonly Expression[],
+  { trips, geometry, runs }: Counts,
 ): void {
   const { convolution: c, rows } = plan;
   const pitch = Math.ceil((c.channels * rows.fields.bits) / 32);
@@ -213,16 +232,18 @@ function writeTaps(
     arrays,
     sums,
     blocks: trips[2]!,
+    runs,
     lane: b.let('lane', bitcast('i32', bitAnd(subgroupLane, lanesOfGroup(rows.quads) - 1))),
   };
+  const write = plan.tile.product === 'pairs' ? writeTapOfPairs : writeTap;
   if (isPointwise(c)) {
     const places = pixels.map((pixel) => ({ at: b.let('at', rowOf(pixel)), within: undefined }));
-    writeTap(b, walk, places, i32(0));
+    write(b, walk, places, i32(0));
     return;
   }
   const [cornerOf, tapOf] = [cornerFunction(c), tapFunction(c)];
   const padded = c.pads.some((pad) => pad !== 0);
-  const corners = pixels.map((pixel) => b.let('corner', invoke(cornerOf, pixel)));
+  const corners = pixels.map((pixel) => b.let('corner', invoke(cornerOf, pixel, geometry)));
   b.for('u', 0, trips[0]!, (u) => {
     b.for('v', 0, trips[1]!, (v) => {
       const places = corners.map((corner) => {
@@ -230,7 +251,7 @@ function writeTaps(
         if (!padded) return { at: b.let('row', rowOf(pixel)), within: undefined };
         return { at: b.let('row', rowOf(max(pixel, 0))), within: b.let('within', ge(pixel, 0)) };
       });
-      writeTap(b, walk, places, add(mul(u, c.kernel[1]), v));
+      write(b, walk, places, add(mul(u, c.kernel[1]), v));
     });
   });
 }
@@ -242,6 +263,8 @@ interface Walk {
   readonly sums: Sums;
   /** How many whole blocks of words a row has. */
   readonly blocks: Expression;
+  /** Runs of words that pairs are gathered for, and the words of each. */
+  readonly runs: readonly Expression[];
   /** Which word of a group of weights this invocation loads. */
   readonly lane: Expression;
 }
@@ -299,6 +322,46 @@ function writeTap(b: Block, walk: Walk, places: readonly TapPlace[], tap: Expres
   }
 }
 
+/**
+ * The same by pairs of fields: both have eight in a word. Products and the sums of activations are gathered for a run of words, and then taken apart.
+ */
+function writeTapOfPairs(b: Block, walk: Walk, places: readonly TapPlace[], tap: Expression): void {
+  const { plan, arrays, sums, runs, lane } = walk;
+  const { pitch, quads, words } = plan.rows;
+  const row = add(add(mul(tap, words * pitch), mul(arrays.run, 4 * quads)), lane);
+  const weightRow = b.let('weight_row', row);
+  b.for('run', 0, runs[0]!, (r) => {
+    const products = sums.map((ofPixel) => ofPixel.map(() => b.var('products', compose('vec4u', u32(0)))));
+    const activations = places.map(() => b.var('activations', u32(0)));
+    b.for('k', 0, runs[1]!, (k) => {
+      const word = b.let('word', add(mul(r, runs[1]!), k));
+      const factors = toldWords(b, arrays.weights, add(weightRow, mul(word, pitch)), quads)
+        .map((own) => b.broadcast('w', b.let('own', pairWeights(own)), lanesOfGroup(quads) / 4))
+        .flat();
+      for (const [p, place] of places.entries()) {
+        const a = readActivations(b, plan, arrays, place, word);
+        b.addTo(activations[p]!, pairActivations(a));
+        for (const [j, product] of products[p]!.entries()) b.addTo(product, pairProducts(a, factors[j]!));
+      }
+    });
+    for (const [p, ofPixel] of sums.entries())
+      for (const [j, sum] of ofPixel.entries()) b.addTo(sum, pairSums(products[p]![j]!, activations[p]!));
+  });
+}
+
+/** A word of a pixel's row; in the padding, that of zero points. */
+function readActivations(
+  b: Block,
+  { rows, zeroPoint }: ConvolutionPlan,
+  { x }: ConvolutionArrays,
+  { at, within }: TapPlace,
+  index: Expression,
+): Expression {
+  const loaded = load(x, add(at, index));
+  const padding = u32(replicated(zeroPoint, rows.fields.bits));
+  return b.let('a', flipped(rows.fields, within === undefined ? loaded : select(within, loaded, padding)));
+}
+
 /** `words` words of every pixel's row, from index `from` of the row on. */
 function writeBlock(
   b: Block,
@@ -308,21 +371,24 @@ function writeBlock(
   weightAt: Expression,
   words: number,
 ): void {
-  const { rows, zeroPoint, tile } = plan;
+  const { rows, tile } = plan;
   const { fields, weightBits, quads, pitch } = rows;
-  const padding = u32(replicated(zeroPoint, fields.bits));
   const weightWords = Math.ceil((words * fields.parts * weightBits) / 8);
-  const multiply = dotFunction(fields, weightBits, words, weightWords);
+  // Neighbours are told bytes: what one unpacks, all need not.
+  const [heldBits, heldWords] =
+    tile.weights === 'own' ? [weightBits, weightWords] : [8 as const, words * fields.parts];
+  const multiply = dotFunction(fields, heldBits, words, heldWords);
   const factors = Array.from({ length: weightWords }, (_, i) =>
     tile.weights === 'own'
-      ? ownWeights(b, arrays.weights, add(weightAt, (i * pitch) / 4), quads)
-      : sharedWeights(b, arrays.weights, add(add(weightAt, i * pitch), lane), quads),
-  );
-  for (const [p, { at, within }] of places.entries()) {
-    const pieces = Array.from({ length: words }, (_, word) => {
-      const loaded = load(arrays.x, add(at, add(from, word)));
-      return b.let('a', flipped(fields, within === undefined ? loaded : select(within, loaded, padding)));
-    });
+      ? [ownWeights(b, arrays.weights, add(weightAt, (i * pitch) / 4), quads)]
+      : sharedWeights(b, arrays.weights, add(add(weightAt, i * pitch), lane), quads, weightBits),
+  )
+    .flat()
+    .slice(0, heldWords);
+  for (const [p, place] of places.entries()) {
+    const pieces = Array.from({ length: words }, (_, word) =>
+      readActivations(b, plan, arrays, place, add(from, word)),
+    );
     for (const [j, sum] of sums[p]!.entries()) {
       b.addTo(sum, invoke(multiply, ...pieces, ...factors.map((words) => words[j]!)));
     }
@@ -334,10 +400,26 @@ function ownWeights(b: Block, weights: KernelArray, at: Expression, quads: numbe
   return Array.from({ length: quads }, (_, j) => b.let('w', load(weights, add(at, j))));
 }
 
-/** The same, of which each invocation loads one in eight; `at` is its own. */
-function sharedWeights(b: Block, weights: KernelArray, at: Expression, quads: number): Expression[] {
+/** The words of the same channels of which this invocation loads one each, in groups; `at` is its own place in a row of words. */
+function toldWords(b: Block, weights: KernelArray, at: Expression, quads: number): Expression[] {
   const group = lanesOfGroup(quads);
   return Array.from({ length: (4 * quads) / group }, (_, g) =>
-    b.broadcast('w', b.let('word', load(weights, add(at, group * g))), group / 4),
-  ).flat();
+    b.let('own', load(weights, add(at, group * g))),
+  );
+}
+
+/** The words of `4 * quads` channels, loaded and unpacked together; one list for each part of a word. */
+function sharedWeights(
+  b: Block,
+  weights: KernelArray,
+  at: Expression,
+  quads: number,
+  bits: 2 | 4 | 8,
+): Expression[][] {
+  const words = toldWords(b, weights, at, quads);
+  return Array.from({ length: 8 / bits }, (_, part) =>
+    words.flatMap((word) =>
+      b.broadcast('w', b.let('part', weightPart(bits, word, part)), lanesOfGroup(quads) / 4),
+    ),
+  );
 }

@@ -20,8 +20,8 @@ export function kernelName(
     parts.push(anchor.op, ...windowText(anchor.op, anchor.attributes, types.get(anchor.operands[1] ?? '')));
   if (body.some(({ op }) => op === 'add')) parts.push('add');
   if (convolution !== undefined) {
-    const { pixels, quads, weights } = convolution.tile;
-    parts.push(`${weights}_${pixels}x${4 * quads}`);
+    const { pixels, quads, weights, product } = convolution.tile;
+    parts.push(`${product === 'dot' ? weights : product}_${pixels}x${4 * quads}`);
   }
   parts.push('to', ...step.outputs.map((name) => types.get(name)!.element.storage));
   return toIdentifier(parts.join('_'));

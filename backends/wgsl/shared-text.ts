@@ -54,7 +54,7 @@ export function shareText(kernels: readonly GridKernel[]): SharedText {
       const key = `${literal.type} ${values.join(' ')}`;
       let name = names.get(key);
       if (name === undefined) {
-        name = `${literal.type === 'u32' ? 'u' : 'n'}${names.size}`;
+        name = `${literal.type === 'u32' ? 'm' : 'n'}${names.size}`;
         names.set(key, name);
         for (const [i, value] of values.entries()) constants[i]![name] = value;
       }

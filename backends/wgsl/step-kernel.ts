@@ -34,11 +34,12 @@ import type { Step } from '../plan/index.ts';
 import { constantOperand, StepEnd, type StepScope, tensorOperands } from './body.ts';
 import { type ConvolutionPlan, planConvolution, writeConvolution } from './convolution.ts';
 import { convolutionOf } from './convolution-shape.ts';
+import { activationFields, packedWeightBits } from './dot-layout.ts';
 import { kernelName } from './kernel-name.ts';
 import { limits } from './limits.ts';
 import { movementQuads } from './movement.ts';
 import { averagePoolQuads, maxPoolQuads } from './pool.ts';
-import { extentsOf, type Granule, granuleQuads } from './stored.ts';
+import { extentsOf, type Granule, granuleQuads, storageOf } from './stored.ts';
 import { StepTables, TableReader } from './tables.ts';
 import { chooseTile, type ConvolutionTile } from './tile.ts';
 
@@ -161,9 +162,15 @@ export function stepKernel(
   if (anchor?.op !== 'conv2d' && anchor?.op !== 'dense')
     return { ...genericKernel(place), weights: undefined };
   const x = types.get(anchor.operands[0]!)!;
-  const convolution = convolutionOf(anchor, x, constantOperand(graph, anchor, 1).type);
+  const weight = constantOperand(graph, anchor, 1);
+  const fields = activationFields(storageOf(x.element));
+  const layer = {
+    convolution: convolutionOf(anchor, x, weight.type),
+    activationBits: fields.bits,
+    weightBits: packedWeightBits(weight, fields),
+  };
   const [own, shared] = (['own', 'subgroup'] as const).map((source) => {
-    const choice = choose(convolution, place.leastQuads, source);
+    const choice = choose(layer, place.leastQuads, source);
     if (choice === undefined) return undefined;
     return convolutionKernel(place, planConvolution(graph, anchor, x, choice.tile));
   });
@@ -212,7 +219,6 @@ function convolutionKernel(place: StepPlace, plan: ConvolutionPlan): StepKernel 
     const arrays = {
       ...{ x: x!, weights: weights!, run, stride },
       first: b.let('tile', stride === 1 ? first : add(first, signed(localId.y))),
-      cut: grid[1] * grid[2] * tile.pixels * stride !== pixels,
     };
     b.if(rows.runs % lanes === 0 ? and() : lt(run, rows.runs), () => {
       writeConvolution(scope, plan, arrays);

@@ -82,9 +82,14 @@ export class TableReader {
     return loaded;
   }
 
+  /** A record, as a quad. */
+  quadAt(name: string, quad: number): Expression {
+    return this.#block.let(name, load(this.#array, quad));
+  }
+
   /** The numbers of a record. */
   record(name: string, quad: number): readonly Expression[] {
-    const loaded = this.#block.let(name, load(this.#array, quad));
+    const loaded = this.quadAt(name, quad);
     return [0, 1, 2, 3].map((lane) => laneOf(loaded, lane));
   }
 

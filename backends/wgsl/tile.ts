@@ -7,6 +7,7 @@
  * dot products 1.1, and sums that do not fit the registers cost as much again. No GPU was asked: `qc tune` asks the device that is there.
  */
 import type { Convolution } from './convolution-shape.ts';
+import { runsOfPairs } from './field-pairs.ts';
 
 /** Where an invocation has its weights from. */
 export type WeightSource = 'own' | 'subgroup';
@@ -20,6 +21,16 @@ export interface ConvolutionTile {
   readonly workgroup: readonly [runs: number, pixels: number];
   /** `subgroup`: loaded by all together, which takes a device with subgroups of eight or more, and one run of channels in a workgroup. */
   readonly weights: WeightSource;
+  /** How products are made: `dot4I8Packed`, or two 4-bit ones in a multiplication (field-pairs.ts). */
+  readonly product: 'dot' | 'pairs';
+}
+
+/** A layer, as far as it decides which rows can make it. */
+export interface TiledLayer {
+  readonly convolution: Convolution;
+  /** Bits of a field of the words that are multiplied. */
+  readonly activationBits: number;
+  readonly weightBits: number;
 }
 
 /** A row of the catalogue. */
@@ -30,6 +41,7 @@ export interface TileRow {
   /** What neighbouring invocations differ in. */
   readonly along: 'pixels' | 'channels';
   readonly weights: WeightSource;
+  readonly product: ConvolutionTile['product'];
   readonly nanoseconds: number;
 }
 
@@ -38,18 +50,22 @@ const row = (
   along: TileRow['along'],
   [pixels, quads]: readonly [number, number],
   nanoseconds: number,
+  product: ConvolutionTile['product'] = 'dot',
 ): TileRow => ({
-  name: `${weights}_${along}_${pixels}x${4 * quads}`,
+  name: `${weights}_${along}_${pixels}x${4 * quads}${product === 'dot' ? '' : `_${product}`}`,
   pixels,
   quads,
   along,
   weights,
+  product,
   nanoseconds,
 });
 
 export const tileRows: readonly TileRow[] = [
   row('subgroup', 'pixels', [2, 4], 90),
   row('subgroup', 'pixels', [4, 2], 105),
+  row('subgroup', 'pixels', [2, 4], 75, 'pairs'),
+  row('subgroup', 'pixels', [4, 2], 80, 'pairs'),
   row('own', 'pixels', [4, 2], 142),
   row('own', 'pixels', [4, 4], 290),
   row('own', 'channels', [1, 1], 45),
@@ -65,12 +81,15 @@ const workgroupSizes = [64, 32, 16, 8] as const;
 
 /** Why a row cannot make a layer; undefined where it can. `leastQuads` is what whole words of everything stored need. */
 export function refuses(
-  { quads, weights }: TileRow,
-  { groups }: Convolution,
+  { quads, weights, product }: TileRow,
+  { convolution: { channels, groups }, activationBits, weightBits }: TiledLayer,
   leastQuads: number,
 ): string | undefined {
   if (quads % leastQuads !== 0) return `${4 * quads} channels are no whole words of what is stored`;
   if (groups > 1 && weights === 'subgroup') return 'grouped';
+  if (product === 'pairs' && (activationBits !== 4 || weightBits !== 4)) return 'pairs are of 4-bit numbers';
+  if (product === 'pairs' && runsOfPairs(Math.ceil(channels / 8)) === undefined)
+    return `${channels} channels are no whole number of short runs`;
   return undefined;
 }
 
@@ -97,6 +116,7 @@ export function layOut(row: TileRow, convolution: Convolution): TileChoice {
       quads: row.quads,
       workgroup: row.along === 'pixels' ? [1, size] : [size, 1],
       weights: row.weights,
+      product: row.product,
     },
     cost: (row.nanoseconds * spanOf(row, convolution) * least * few) / 8,
   };
@@ -108,13 +128,13 @@ const spanOf = ({ quads }: TileRow, { groups, outputs }: Convolution): number =>
 
 /** The quickest row for a layer among those that have their weights from `source`; undefined where none takes it. */
 export function chooseTile(
-  convolution: Convolution,
+  layer: TiledLayer,
   leastQuads: number,
   source: WeightSource,
 ): TileChoice | undefined {
   return tileRows
-    .filter((row) => row.weights === source && refuses(row, convolution, leastQuads) === undefined)
-    .map((row) => layOut(row, convolution))
+    .filter((row) => row.weights === source && refuses(row, layer, leastQuads) === undefined)
+    .map((row) => layOut(row, layer.convolution))
     .reduce<TileChoice | undefined>(
       (best, each) => (best === undefined || each.cost < best.cost ? each : best),
       undefined,

@@ -11,6 +11,7 @@ import { runCommandLine } from '../compiler/cli/program.ts';
 import { writeNpy } from '../compiler/data/npy.ts';
 import { createRandom } from '../compiler/data/random.ts';
 import { buildC } from '../compiler/runners/node-c-build.ts';
+import { builtRoles } from '../compiler/runners/node-c.ts';
 import type { Contestant } from './contest.ts';
 import type { Isa } from './isa.ts';
 import type { BenchModel } from './models.ts';
@@ -85,10 +86,10 @@ export function oursInC(model: BenchModel, precision: Precision, threads: number
     name: `ours-${precision}`,
     title: `qc ${precision.toUpperCase()}`,
     prepare: async () => {
-      if (threads !== 1) throw new Unavailable(`the C artifact runs on one thread, not ${threads}`);
       const { manifest, read } = await compiled(model, precision, 'c', isa);
       const names = publicNames(manifest.name);
-      const wanted = manifest.files.filter(({ role }) => ['source', 'header', 'weights'].includes(role));
+      const roles = builtRoles(threads);
+      const wanted = manifest.files.filter(({ role }) => roles.includes(role));
       const sources = await Promise.all(
         wanted.map(async (file) => ({ name: file.name, content: await read(file.name) })),
       );
@@ -104,6 +105,16 @@ export function oursInC(model: BenchModel, precision: Precision, threads: number
           `-DQC_ARENA_SIZE=${names.arenaSize}`,
           `-DQC_INPUT=${elementCount(manifest.inputs[0]!.shape)}`,
           `-DQC_OUTPUT=${elementCount(manifest.outputs[0]!.shape)}`,
+          ...(threads === 1
+            ? []
+            : [
+                '-pthread',
+                `-DQC_THREADS=${threads}`,
+                `-DQC_POOL=${names.pool}`,
+                `-DQC_POOL_SIZE=${names.poolSize}`,
+                `-DQC_POOL_START=${names.poolStart}`,
+                `-DQC_POOL_RUN=${names.poolRun}`,
+              ]),
         ],
       });
       return { program, args: [] };

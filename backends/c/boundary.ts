@@ -13,6 +13,7 @@ import { add, div, exp, type Expression, f32, i32, invoke, load, max, mul, sub }
 import type { AnchorEmitter } from './anchor.ts';
 import { dequantized, quantize as quantizeFunction } from './fixed-point.ts';
 import { accessTo, offsetOf, placeOf, readRow, type RowSpace, rowSpace } from './rows.ts';
+import { shareStep } from './share.ts';
 import type { StepWriter } from './step-writer.ts';
 
 /** The real step of each element of a type, by position. */
@@ -36,7 +37,8 @@ export const quantize: AnchorEmitter = (writer, node, space, emitRow) => {
   const x = writer.input(node.operands[0]!, 'x');
   const strides = rowMajorStrides(space.shape);
   const step = stepOf(writer, node.result.type);
-  block.for('row', 0, space.rows, (row) => {
+  const { from, to } = shareStep(writer, { items: space.rows });
+  block.for('row', from, to, (row) => {
     const { at } = placeOf(block, space, row);
     emitRow(row, (c) => {
       const position = positionIn(space, at, c);
@@ -72,7 +74,8 @@ export const quantizeImage =
     const strides = rowMajorStrides([batch, height, width, channels]);
     const order = layout === 'NHWC' ? [0, 1, 2, 3] : [0, 2, 3, 1];
     const channelAxis = layout === 'NHWC' ? 3 : 1;
-    block.for('row', 0, space.rows, (row) => {
+    const { from, to } = shareStep(writer, { items: space.rows });
+    block.for('row', from, to, (row) => {
       const { at } = placeOf(block, space, row);
       emitRow(row, (c) => {
         const position = positionIn(space, at, c);

@@ -4,6 +4,7 @@ import { commentText } from '../kernel/index.ts';
 import { type CProgram, arenaAlignment } from './program.ts';
 import type { PublicNames } from './public-names.ts';
 import { entryPrototype, portLines } from './source-file.ts';
+import { poolDeclarations } from './thread-pool.ts';
 
 const comment = (line: string): string => `// ${commentText(line)}`.trimEnd();
 
@@ -16,7 +17,7 @@ export function headerFile(program: CProgram, names: PublicNames, head: readonly
     : [
         '',
         comment('The same for an image of bytes, [N, H, W, C] with no gaps: preprocessing is folded in.'),
-        `${entryPrototype(program, names, 'image')};`,
+        `${entryPrototype(program, names, 'image', 'alone')};`,
       ];
   const lines = [
     ...head,
@@ -49,8 +50,12 @@ export function headerFile(program: CProgram, names: PublicNames, head: readonly
     ...(program.variants.some(({ machine }) => machine === undefined)
       ? []
       : [comment('Returns 2 where the processor has none of the instruction sets this was emitted for.')]),
-    `${entryPrototype(program, names, 'float')};`,
+    `${entryPrototype(program, names, 'float', 'alone')};`,
     ...image,
+    '',
+    ...poolDeclarations(program, names),
+    '',
+    ...teamDeclarations(program, names),
     '',
     `#ifdef ${names.traceSwitch}`,
     comment(
@@ -66,6 +71,34 @@ export function headerFile(program: CProgram, names: PublicNames, head: readonly
     '#endif',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** What threads of another pool need to know. */
+function teamDeclarations(program: CProgram, names: PublicNames): readonly string[] {
+  const kinds = program.hasImageEntry ? (['float', 'image'] as const) : (['float'] as const);
+  return [
+    comment('For threads of your own: one run, shared by a team of them.'),
+    comment(`Bytes of scratch memory that each of them but the first needs, aligned as the arena is.`),
+    `#define ${names.threadSize} ${program.threadBytes}`,
+    `typedef struct ${names.team} {`,
+    comment('  This thread: 0, 1, ... up to threads - 1.').replace('//  ', '  //'),
+    '  int32_t thread;',
+    '  int32_t threads;',
+    comment(`  ${names.threadSize} bytes of this thread's own; nothing is read of it for the first.`).replace(
+      '//  ',
+      '  //',
+    ),
+    '  void *scratch;',
+    comment(
+      '  Returns when all threads of the team have called it, and then each sees what the others wrote.',
+    ).replace('//  ', '  //'),
+    '  void (*meet)(void *context);',
+    '  void *context;',
+    `} ${names.team};`,
+    '',
+    comment('Called by every thread of the team, with the same pointers; done when all calls have returned.'),
+    ...kinds.map((kind) => `${entryPrototype(program, names, kind, 'team')};`),
+  ];
 }
 
 export function cmakeFile(names: PublicNames, sources: readonly string[]): string {

@@ -108,7 +108,7 @@ describe('emitted C', () => {
     for (let seed = 4; seed <= 8; seed++) await expectSameBits(everything, runner, seed);
     const { milliseconds, layers } = await runner.bench(
       inputsFor(everything, 1).map(({ data }) => data as Float32Array),
-      { repeat: 3, warmup: 1, threads: 1 },
+      { repeat: 3, warmup: 1 },
     );
     expect(milliseconds).toHaveLength(3);
     expect(layers.every(({ milliseconds: time }) => time >= 0)).toBe(true);
@@ -213,6 +213,7 @@ describe('the artifact', () => {
       ['net.h', 'header'],
       ['net.c', 'source'],
       ['net_weights.c', 'weights'],
+      ['net_threads.c', 'threads'],
       ['CMakeLists.txt', 'build'],
       ['main.c', 'example'],
     ]);

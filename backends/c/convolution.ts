@@ -21,6 +21,7 @@ import { rowPitch } from '../plan/index.ts';
 import type { AnchorEmitter } from './anchor.ts';
 import { blockSize, patchPitch } from './block-size.ts';
 import { placeOf, rowSpace, signExtended, unpackFields } from './rows.ts';
+import { shareStep } from './share.ts';
 import type { StepWriter } from './step-writer.ts';
 import { panelOutputs, panelPitch, panelsOf, panelTitle, panelWeights, runsOf } from './kernels/panels.ts';
 import { type Layer, layerOf } from './layer.ts';
@@ -67,10 +68,10 @@ export const layer: AnchorEmitter = (writer, node, space, emitRow) => {
   const patches: Patches = inPlace
     ? { array: x, start: (i, first) => mul(add(first, i), pitch) }
     : {
-        array: writer.scratch('patches', form.element, size * pitch),
+        array: writer.scratch('own', 'patches', form.element, size * pitch),
         start: (i) => mul(i, pitch),
       };
-  const sums = writer.scratch('sums', 'i32', size * outputs);
+  const sums = writer.scratch('own', 'sums', 'i32', size * outputs);
   const bias = writer.table('bias', 'i32', own.bias);
 
   weights.before();
@@ -81,8 +82,9 @@ export const layer: AnchorEmitter = (writer, node, space, emitRow) => {
       });
     });
   }
-  block.for('block', 0, Math.ceil(pixels / size), (number) => {
-    const first = block.let('first', min(mul(number, size), pixels - size));
+  const { from, to } = shareStep(writer, { items: pixels, least: size });
+  const blockOf = (start: Expression): void => {
+    const first = block.let('first', min(start, sub(to, size)));
     if (!inPlace) {
       block.for('i', 0, size, (i) => {
         gather(writer, own, x, patches, i, add(first, i), node);
@@ -93,7 +95,8 @@ export const layer: AnchorEmitter = (writer, node, space, emitRow) => {
     block.for('i', 0, size, (i) => {
       emitRow(block.let('pixel', add(first, i)), (c) => load(sums, add(mul(i, outputs), c)));
     });
-  });
+  };
+  block.for('block', from, to, blockOf, size);
 };
 
 /** Copies the taps of one pixel's window into its patch. */
@@ -197,7 +200,7 @@ function weightReader(writer: StepWriter, own: Layer): WeightReader {
   }
   const rowBytes = (rowPitch(rowLength, bits, 8) * bits) / 8;
   const padded = groups === 1 ? pitch : rowLength;
-  const unpacked = writer.scratch('filter_row', 'i8', depthwise ? taps * rowLength : padded);
+  const unpacked = writer.scratch('own', 'filter_row', 'i8', depthwise ? taps * rowLength : padded);
   const unpack = (row: Expression, to: Expression): void => {
     unpackFields(block, array, mul(row, rowBytes), bits, rowLength, (index, field) => {
       block.store(unpacked, add(to, index), signExtended(field, bits));
@@ -238,7 +241,7 @@ function panelReader(writer: StepWriter, own: Layer): WeightReader {
   const array = writer.weights(bits === 8 ? 'i8' : 'u8', panelWeights(own), panelTitle(own));
   const length = runs.count * runs.useful;
   const padded = groups === 1 ? pitchOf(own) : length;
-  const row = writer.scratch('filter_row', 'i8', padded);
+  const row = writer.scratch('own', 'filter_row', 'i8', padded);
   const perGroup = outputs / groups;
   /** Weights `first` to `first + count - 1` of the four that start at byte `at`. */
   const four = (at: Expression, to: Expression, count: number): void => {

@@ -9,6 +9,7 @@ import { arenaAlignment, planProgram } from './program.ts';
 import { publicNames } from './public-names.ts';
 import { sourceFile } from './source-file.ts';
 import { layoutOf } from './step-writer.ts';
+import { threadsFile } from './thread-pool.ts';
 import { WeightPool, weightSource } from './weight-words.ts';
 
 /** What the manifest of a C artifact says that others' do not. */
@@ -73,6 +74,7 @@ function emit(graph: Graph, options: EmitOptions): Emission {
       ...(pool.bytes > 0
         ? [{ name: names.weightsSource, role: 'weights', content: weightSource(names.weights, head, pool) }]
         : []),
+      { name: names.threadsSource, role: 'threads', content: threadsFile(program, names, head) },
       { name: 'CMakeLists.txt', role: 'build', content: cmakeFile(names, sources) },
       { name: 'main.c', role: 'example', content: exampleFile(program, names) },
     ],

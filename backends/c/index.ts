@@ -5,4 +5,4 @@ export { machinesOf } from './emit.ts';
 export { isaNames, machines } from './isa/table.ts';
 export { catalogue, type KernelRow } from './kernels/catalogue.ts';
 export { type CProgram, planProgram, type Variant } from './program.ts';
-export { layoutOf, type StepCode } from './step-writer.ts';
+export { layoutOf, type ScratchScope, type StepCode } from './step-writer.ts';

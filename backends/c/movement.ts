@@ -6,6 +6,7 @@ import { borderValue, type Node, rowMajorStrides } from '../../ir/index.ts';
 import { add, and, div, type Expression, ge, i32, load, lt, mul, rem, select, sub } from '../kernel/index.ts';
 import type { AnchorEmitter } from './anchor.ts';
 import { type Access, accessTo, elementAt, offsetOf, placeOf, rowSpace } from './rows.ts';
+import { shareStep } from './share.ts';
 import type { StepWriter } from './step-writer.ts';
 
 /** The element at `position` (one index per axis of the result). */
@@ -86,8 +87,9 @@ const movement =
   (writer, node, space, emitRow) => {
     const { block } = writer;
     const value = gather(writer, node);
-    const values = writer.scratch('moved', 'i32', space.extent);
-    block.for('row', 0, space.rows, (row) => {
+    const values = writer.scratch('own', 'moved', 'i32', space.extent);
+    const { from, to } = shareStep(writer, { items: space.rows });
+    block.for('row', from, to, (row) => {
       const { at } = placeOf(block, space, row);
       block.for('c', 0, space.extent, (c) => {
         block.store(values, c, value(space.shape.map((_, axis) => (axis === space.inner ? c : at[axis]!))));

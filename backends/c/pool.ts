@@ -4,6 +4,7 @@ import { add, and, type Expression, i32, invoke, load, max, mul, sub } from '../
 import type { AnchorEmitter } from './anchor.ts';
 import { requantize } from './fixed-point.ts';
 import { accessTo, placeOf, plainPlace, readRow, type RowReader, type RowSpace, rowSpace } from './rows.ts';
+import { shareStep } from './share.ts';
 import type { StepWriter } from './step-writer.ts';
 import { inside, neverOutside, slidingWindow, type SlidingWindow, tapIndex } from './window.ts';
 
@@ -25,7 +26,8 @@ function overWindows(
   const window = windowOf(writer, node);
   const input = rowSpace(writer.typeOf(node.operands[0]!).shape);
   const x = accessTo(writer, node.operands[0]!, 'x', input);
-  block.for('row', 0, space.rows, (row) => {
+  const { from, to } = shareStep(writer, { items: space.rows });
+  block.for('row', from, to, (row) => {
     const { at } = placeOf(block, space, row);
     body(row, (visit) => {
       block.for('v', 0, window.y.taps, (v) => {
@@ -46,7 +48,7 @@ export const maxPool: AnchorEmitter = (writer, node, space, emitRow) => {
   const { block } = writer;
   const { storage } = node.result.type.element;
   if (storage === 'f32') throw new Error('a pool of floats at the integer level');
-  const largest = writer.scratch('largest', 'i32', space.extent);
+  const largest = writer.scratch('own', 'largest', 'i32', space.extent);
   overWindows(writer, node, space, (row, overTaps) => {
     block.for('c', 0, space.extent, (c) => {
       block.store(largest, c, storageRange(storage)[0]);
@@ -77,7 +79,7 @@ export const averagePool: AnchorEmitter = (writer, node, space, emitRow) => {
   };
   const multiplier = byCount('multiplier_by_taps', multipliers);
   const shift = byCount('shift_by_taps', shifts);
-  const sums = writer.scratch('sums', 'i32', space.extent);
+  const sums = writer.scratch('own', 'sums', 'i32', space.extent);
   overWindows(writer, node, space, (row, overTaps) => {
     block.for('c', 0, space.extent, (c) => {
       block.store(sums, c, 0);

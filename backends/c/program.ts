@@ -54,7 +54,10 @@ export interface CProgram {
   /** Steps that read nothing but inputs: the first of the plan. */
   readonly entrySteps: number;
   readonly hasImageEntry: boolean;
+  /** The arena: what the caller's memory holds, of the first thread's own scratch too. */
   readonly memory: MemoryPlan;
+  /** Bytes of scratch that every further thread of a team needs. */
+  readonly threadBytes: number;
   /** Stored values that are the same on every machine, in the order they are made: what is traced. */
   readonly traced: readonly string[];
 }
@@ -143,14 +146,11 @@ export function planProgram(
     bytesOf: (name) => (caller.has(name) ? 0 : layoutOf(types.get(name)!).bytes),
   }).map((region) => ({ ...region, name: valueRegion(region.name) }));
   ordered.forEach((_, i) => {
-    const bytes = Math.max(
-      ...variants.map((variant) =>
-        Math.max(
-          [...variant.entrySteps, ...variant.steps][i]!.scratchBytes,
-          variant.imageSteps?.[i]?.scratchBytes ?? 0,
-        ),
-      ),
-    );
+    const codes = variants.flatMap((variant) => [
+      [...variant.entrySteps, ...variant.steps][i]!,
+      ...(variant.imageSteps?.[i] === undefined ? [] : [variant.imageSteps[i]]),
+    ]);
+    const bytes = Math.max(...codes.map(({ scratchBytes: { shared, own } }) => shared + own));
     if (bytes > 0) regions.push({ name: scratchRegion(i), bytes, first: i, last: i });
   });
   const inexact = new Set(graph.nodes.filter(({ op }) => op === 'softmax').map(({ result }) => result.name));
@@ -164,6 +164,14 @@ export function planProgram(
     entrySteps: entrySteps.length,
     hasImageEntry: port !== undefined,
     memory: planMemory(regions, arenaAlignment),
+    threadBytes: Math.max(
+      0,
+      ...variants.flatMap(({ entrySteps: first, steps: rest, imageSteps: image = [] }) =>
+        [...first, ...rest, ...image].map(({ kernel, scratchBytes }) =>
+          kernel.team === undefined ? 0 : scratchBytes.own,
+        ),
+      ),
+    ),
     traced: ordered.flatMap((step) => step.outputs.filter((name) => !inexact.has(name))),
   };
 }

@@ -6,6 +6,20 @@ export interface PublicNames {
   readonly prefix: string;
   readonly run: string;
   readonly runImage: string;
+  /** What the threads of a team call, one entry point each. */
+  readonly runTeam: string;
+  readonly runImageTeam: string;
+  /** A team of threads: its type, the function that waits for all of it, and the one that finds a thread's own scratch. */
+  readonly team: string;
+  readonly meet: string;
+  readonly own: string;
+  /** A pool of POSIX threads: its type and its functions. */
+  readonly pool: string;
+  readonly poolSize: string;
+  readonly poolStart: string;
+  readonly poolRun: string;
+  readonly poolRunImage: string;
+  readonly poolStop: string;
   readonly steps: string;
   /** The function that picks an instruction set, and the macro that decides instead of it. */
   readonly isa: string;
@@ -16,6 +30,8 @@ export interface PublicNames {
   /** Macros of the header. */
   readonly arenaSize: string;
   readonly arenaAlignment: string;
+  /** Bytes of scratch for each thread of a team but the first. */
+  readonly threadSize: string;
   readonly guard: string;
   readonly traceSwitch: string;
   readonly trace: string;
@@ -24,6 +40,7 @@ export interface PublicNames {
   readonly header: string;
   readonly source: string;
   readonly weightsSource: string;
+  readonly threadsSource: string;
   /** All identifiers, for those who hand out others. */
   readonly all: readonly string[];
 }
@@ -44,6 +61,17 @@ export function publicNames(prefix: string): PublicNames {
   const identifiers = {
     run: `${prefix}_run`,
     runImage: `${prefix}_run_u8`,
+    runTeam: `${prefix}_run_team`,
+    runImageTeam: `${prefix}_run_u8_team`,
+    team: `${prefix}_team`,
+    meet: `${prefix}_meet`,
+    own: `${prefix}_own`,
+    pool: `${prefix}_pool`,
+    poolSize: `${prefix}_pool_size`,
+    poolStart: `${prefix}_pool_start`,
+    poolRun: `${prefix}_pool_run`,
+    poolRunImage: `${prefix}_pool_run_u8`,
+    poolStop: `${prefix}_pool_stop`,
     steps: `${prefix}_steps`,
     isa: `${prefix}_isa`,
     isaName: `${prefix}_isa_name`,
@@ -51,6 +79,7 @@ export function publicNames(prefix: string): PublicNames {
     arenaSizeFunction: `${prefix}_arena_size`,
     arenaSize: `${upper}_ARENA_SIZE`,
     arenaAlignment: `${upper}_ARENA_ALIGNMENT`,
+    threadSize: `${upper}_THREAD_SIZE`,
     guard: `${upper}_H`,
     traceSwitch: `${upper}_TRACE`,
     trace: `${prefix}_trace`,
@@ -63,6 +92,7 @@ export function publicNames(prefix: string): PublicNames {
     header: `${prefix}.h`,
     source: `${prefix}.c`,
     weightsSource: `${prefix}_weights.c`,
+    threadsSource: `${prefix}_threads.c`,
     all: Object.values(identifiers),
   };
 }

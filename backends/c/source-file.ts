@@ -3,11 +3,11 @@
  * variable that is not constant, so any number of arenas can be run at once.
  */
 import { formatType } from '../../ir/index.ts';
-import { commentText, type KernelArray, printCUnit, typeRows } from '../kernel/index.ts';
+import { commentText, printCUnit, typeRows } from '../kernel/index.ts';
 import type { VectorMachine } from './isa/machine.ts';
 import { type CProgram, type CallerPort, scratchRegion, type Variant, valueRegion } from './program.ts';
 import type { PublicNames } from './public-names.ts';
-import type { Argument, Parameter, StepCode } from './step-writer.ts';
+import type { Parameter, StepCode } from './step-writer.ts';
 import { layoutOf } from './step-writer.ts';
 import { endiannessCheck, type WeightPool } from './weight-words.ts';
 
@@ -25,7 +25,7 @@ export function sourceFile(
   ]);
   const unit = printCUnit(
     codes.map(({ kernel }) => kernel),
-    { taken: names.all },
+    { taken: names.all, team: { type: names.team, meet: names.meet } },
   );
   const calls = new CallPrinter(program, names, pool);
   const bodies = [
@@ -34,6 +34,7 @@ export function sourceFile(
     isaNameFunction(program, names),
     entryFunction(program, names, calls, 'float'),
     ...(program.hasImageEntry ? [entryFunction(program, names, calls, 'image')] : []),
+    ...aloneFunctions(program, names),
   ];
   const headers = new Set([...unit.headers, 'stddef.h', ...(program.copies.length > 0 ? ['string.h'] : [])]);
   const sections = [
@@ -50,20 +51,43 @@ export function sourceFile(
             `extern const uint64_t ${names.weights}[${pool.bytes / 8}];`,
           ],
         ]),
-    [
-      `// With ${names.traceSwitch} defined, every tensor is shown to ${names.trace} once it is stored.`,
-      `#ifdef ${names.traceSwitch}`,
-      `#define ${names.stored}(tensor, bytes, size) ${names.trace}(tensor, bytes, size)`,
-      '#else',
-      `#define ${names.stored}(tensor, bytes, size) ((void)0)`,
-      '#endif',
-    ],
+    ...(codes.length === 0 ? [] : [teamSupport(program, names)]),
     ...unit.support,
     ...unit.kernels.map(({ lines }) => lines),
     ...bodies,
     [`size_t ${names.arenaSizeFunction}(void) {`, `  return ${names.arenaSize};`, '}'],
   ];
   return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+/** How the threads of a team wait for one another, which memory is each one's own, and what they show. */
+function teamSupport({ threadBytes }: CProgram, names: PublicNames): readonly string[] {
+  return [
+    '// Returns when all threads of the team have come here.',
+    `static inline void ${names.meet}(const ${names.team} *team) {`,
+    '  if (team->threads > 1) team->meet(team->context);',
+    '}',
+    '',
+    ...(threadBytes === 0
+      ? []
+      : [
+          "// Scratch memory of the calling thread's own: the first has it in the arena.",
+          `static inline void *${names.own}(const ${names.team} *team, uint8_t *of_first, size_t offset) {`,
+          '  return team->thread == 0 ? of_first : (uint8_t *)team->scratch + offset;',
+          '}',
+          '',
+        ]),
+    `// With ${names.traceSwitch} defined, every tensor is shown to ${names.trace} once it is stored, before any thread goes on.`,
+    `#ifdef ${names.traceSwitch}`,
+    `#define ${names.stored}(tensor, bytes, size) \\`,
+    '  do { \\',
+    `    if (team->thread == 0) ${names.trace}(tensor, bytes, size); \\`,
+    `    ${names.meet}(team); \\`,
+    '  } while (0)',
+    '#else',
+    `#define ${names.stored}(tensor, bytes, size) ((void)0)`,
+    '#endif',
+  ];
 }
 
 /** A step's call, with the address of every argument, and the showing of what it stored. */
@@ -85,16 +109,20 @@ class CallPrinter {
     this.#numbers = new Map(program.traced.map((name, i) => [name, i]));
   }
 
+  /** A step that shares no work is done by the first thread; the others wait for it as for any. */
   lines(code: StepCode, index: number): string[] {
-    const args = code.parameters.map((parameter) => this.#argument(parameter, index));
-    const call = `  ${code.kernel.name}(${args.join(', ')});`;
+    const shares = code.kernel.team !== undefined;
+    const args = [
+      ...code.parameters.map((parameter) => this.#argument(parameter, code, index)),
+      ...(shares ? ['team'] : []),
+    ];
+    const head = `  ${shares ? '' : 'if (team->thread == 0) '}${code.kernel.name}(`;
+    const call = `${head}${args.join(', ')});`;
     return [
       ...(call.length <= 100
         ? [call]
-        : [
-            `  ${code.kernel.name}(`,
-            ...args.map((arg, i) => `      ${arg}${i + 1 < args.length ? ',' : ');'}`),
-          ]),
+        : [head, ...args.map((arg, i) => `      ${arg}${i + 1 < args.length ? ',' : ');'}`)]),
+      `  ${this.#names.meet}(team);`,
       ...code.step.outputs.flatMap((name) => this.#shown(name)),
     ];
   }
@@ -108,11 +136,7 @@ class CallPrinter {
     ];
   }
 
-  #argument({ array, argument }: Parameter, index: number): string {
-    return this.#pointer(array, argument, index);
-  }
-
-  #pointer(array: KernelArray, argument: Argument, index: number): string {
+  #argument({ array, argument }: Parameter, { kernel, scratchBytes }: StepCode, index: number): string {
     const constant = array.access === 'read' ? 'const ' : '';
     const cast = `(${constant}${typeRows[array.element].c!} *)`;
     switch (argument.kind) {
@@ -122,7 +146,11 @@ class CallPrinter {
         return `(const ${typeRows[array.element].c!} *)${this.#names.weights}${plus(this.#pool.place(argument.bytes, argument.title))}`;
       case 'scratch': {
         const start = this.#program.memory.offsets.get(scratchRegion(index))!;
-        return at(cast, start + argument.offset, array.element === 'u8');
+        if (argument.scope === 'shared') return at(cast, start + argument.offset, array.element === 'u8');
+        const ofFirst = start + scratchBytes.shared + argument.offset;
+        return kernel.team === undefined
+          ? at(cast, ofFirst, array.element === 'u8')
+          : `${cast}${this.#names.own}(team, arena${plus(ofFirst)}, ${argument.offset})`;
       }
       case 'value': {
         const port = this.#callers.get(argument.name);
@@ -162,11 +190,11 @@ function stepsFunction(
   names: PublicNames,
   calls: CallPrinter,
 ): readonly string[] {
-  const parameters = ['uint8_t *arena', ...callerParameters(program, false)];
+  const parameters = [`const ${names.team} *team`, 'uint8_t *arena', ...callerParameters(program, false)];
   return guarded(variant.machine, [
     `static void ${stepsName(names, variant)}(${parameters.join(', ')}) {`,
     ...variant.steps.flatMap((code, i) => calls.lines(code, program.entrySteps + i)),
-    ...(variant.steps.length === 0 ? ['  (void)arena;'] : []),
+    ...(variant.steps.length === 0 ? ['  (void)team;', '  (void)arena;'] : []),
     ...unusedCallers(program, variant.steps),
     '}',
   ]);
@@ -234,13 +262,11 @@ function entryFunction(
   calls: CallPrinter,
   kind: 'float' | 'image',
 ): string[] {
-  const pointers = [
-    ...(kind === 'image' ? ['image'] : program.inputs.map(({ parameter }) => parameter)),
-    ...program.outputs.map(({ parameter }) => parameter),
-  ];
+  const pointers = entryPointers(program, kind);
   const used = new Set(stepPorts(program).map(({ parameter }) => parameter));
   return [
-    `${entryPrototype(program, names, kind)} {`,
+    `${entryPrototype(program, names, kind, 'team')} {`,
+    '  if (team == NULL) return 1;',
     `  if (memory == NULL || (uintptr_t)memory % ${names.arenaAlignment} != 0) return 1;`,
     `  if (${pointers.map((pointer) => `${pointer} == NULL`).join(' || ')}) return 1;`,
     '  uint8_t *arena = (uint8_t *)memory;',
@@ -251,7 +277,7 @@ function entryFunction(
         ...(kind === 'float' ? variant.entrySteps : variant.imageSteps!)
           .flatMap((code, step) => calls.lines(code, step))
           .map((line) => `  ${line}`),
-        `    ${stepsName(names, variant)}(${['arena', ...used].join(', ')});`,
+        `    ${stepsName(names, variant)}(${['team', 'arena', ...used].join(', ')});`,
         '    break;',
       ]),
     ),
@@ -259,25 +285,58 @@ function entryFunction(
     '    return 2;',
     '  }',
     ...program.copies.map(
-      ({ from, to }) => `  memcpy(${to.parameter}, ${from.parameter}, ${layoutOf(to.type).bytes});`,
+      ({ from, to }) =>
+        `  if (team->thread == 0) memcpy(${to.parameter}, ${from.parameter}, ${layoutOf(to.type).bytes});`,
     ),
     '  return 0;',
     '}',
   ];
 }
 
-/** The head of an entry point, as the header declares it and the source defines it. */
-export function entryPrototype(program: CProgram, names: PublicNames, kind: 'float' | 'image'): string {
-  const [name, inputs] =
-    kind === 'float'
-      ? [names.run, program.inputs.map(({ parameter }) => `const float *${parameter}`)]
-      : [names.runImage, ['const uint8_t *image']];
+/** The entry points of one thread: a team of its own. */
+function aloneFunctions(program: CProgram, names: PublicNames): string[][] {
+  return (program.hasImageEntry ? (['float', 'image'] as const) : (['float'] as const)).map((kind) => [
+    `${entryPrototype(program, names, kind, 'alone')} {`,
+    `  const ${names.team} alone = {0, 1, NULL, NULL, NULL};`,
+    `  return ${entryName(names, kind, 'team')}(${['&alone', 'memory', ...entryPointers(program, kind)].join(', ')});`,
+    '}',
+  ]);
+}
+
+/** Whether an entry point takes floats or bytes, and who calls it: one thread, each thread of a team, or one for a pool. */
+type EntryKind = 'float' | 'image';
+type EntryCaller = 'alone' | 'team' | 'pool';
+
+const entryName = (names: PublicNames, kind: EntryKind, caller: EntryCaller): string =>
+  ({
+    alone: { float: names.run, image: names.runImage },
+    team: { float: names.runTeam, image: names.runImageTeam },
+    pool: { float: names.poolRun, image: names.poolRunImage },
+  })[caller][kind];
+
+/** The caller's pointers, in order. */
+export const entryPointers = (program: CProgram, kind: EntryKind): string[] => [
+  ...(kind === 'image' ? ['image'] : program.inputs.map(({ parameter }) => parameter)),
+  ...program.outputs.map(({ parameter }) => parameter),
+];
+
+/** The head of an entry point, as the header declares it and a source defines it. */
+export function entryPrototype(
+  program: CProgram,
+  names: PublicNames,
+  kind: EntryKind,
+  caller: EntryCaller,
+): string {
   const parameters = [
+    ...(caller === 'team' ? [`const ${names.team} *team`] : []),
+    ...(caller === 'pool' ? [`${names.pool} *pool`] : []),
     'void *memory',
-    ...inputs,
+    ...(kind === 'image'
+      ? ['const uint8_t *image']
+      : program.inputs.map(({ parameter }) => `const float *${parameter}`)),
     ...program.outputs.map(({ parameter }) => `float *${parameter}`),
   ];
-  return `int ${name}(${parameters.join(', ')})`;
+  return `int ${entryName(names, kind, caller)}(${parameters.join(', ')})`;
 }
 
 /** One line a port: its C name, its name in the model, its type. */

@@ -13,6 +13,7 @@ import type { VectorMachine } from './isa/machine.ts';
 import { type KernelRow, type SelectKernel, selectKernel } from './kernels/catalogue.ts';
 import { vectorEpilogue } from './kernels/vector-epilogue.ts';
 import { layerOf } from './layer.ts';
+import { shareStep } from './share.ts';
 import { type ProgramFacts, type StepCode, StepWriter } from './step-writer.ts';
 
 /** An op that makes floats stores them itself; the others hand rows to the epilogue. */
@@ -139,7 +140,8 @@ export function stepCode(
     const space = rowSpace(step.space.shape);
     const end = epilogue(writer, step, space);
     if (emitter === undefined) {
-      block.for('row', 0, space.rows, (row) => {
+      const { from, to } = shareStep(writer, { items: space.rows });
+      block.for('row', from, to, (row) => {
         end.row(end.needsPosition ? placeOf(block, space, row) : plainPlace(row), undefined);
       });
     } else {

@@ -21,18 +21,23 @@ import {
   type LoopKernel,
   storageArray,
   table,
+  type Team,
+  variable,
 } from '../kernel/index.ts';
-import { prune } from '../kernel/prune.ts';
+import { prune, readsOf } from '../kernel/prune.ts';
 import { verifyKernel } from '../kernel/verify.ts';
 import type { Layer } from './layer.ts';
 import { type Step, storedLayout } from '../plan/index.ts';
 
-/** Where a parameter's memory comes from. Scratch offsets are in bytes, within the step's own scratch. */
+/** Where a parameter's memory comes from. Scratch offsets are in bytes, within the step's scratch of that scope. */
 export type Argument =
   | { readonly kind: 'value'; readonly name: string }
   | { readonly kind: 'image' }
   | { readonly kind: 'weights'; readonly bytes: Uint8Array; readonly title: string }
-  | { readonly kind: 'scratch'; readonly offset: number };
+  | { readonly kind: 'scratch'; readonly scope: ScratchScope; readonly offset: number };
+
+/** Scratch memory that all threads of a run share, or that each has for itself. */
+export type ScratchScope = 'shared' | 'own';
 
 export interface Parameter {
   readonly array: KernelArray;
@@ -44,7 +49,7 @@ export interface StepCode {
   readonly step: Step;
   readonly kernel: LoopKernel;
   readonly parameters: readonly Parameter[];
-  readonly scratchBytes: number;
+  readonly scratchBytes: Readonly<Record<ScratchScope, number>>;
 }
 
 /** What steps ask about the program they belong to. */
@@ -88,7 +93,9 @@ export class StepWriter {
   readonly #isa: Isa | undefined;
   readonly #parameters: Parameter[] = [];
   readonly #values = new Map<string, KernelArray>();
-  #scratchBytes = 0;
+  readonly #scratchBytes: Record<ScratchScope, number> = { shared: 0, own: 0 };
+  /** The threads that call the function, for those who share its work: see `share.ts`. A function that asks for none is called by one. */
+  readonly team: Team = { thread: variable('thread', 'i32'), threads: variable('threads', 'i32') };
 
   /** `name` is the C function's, an identifier; `isa` what it is compiled for. */
   constructor(name: string, facts: ProgramFacts, isa?: Isa) {
@@ -156,12 +163,13 @@ export class StepWriter {
     return array;
   }
 
-  /** Memory of this step's own, of undefined content when the step begins. */
-  scratch(label: string, element: Element, length: number): KernelArray {
+  /** Memory of this step's own, of undefined content when the step begins; shared by all threads, or each thread's own. */
+  scratch(scope: ScratchScope, label: string, element: Element, length: number): KernelArray {
     const array = storageArray(label, element, 'read_write');
     const bytes = length * (elementBytes[element] ?? 8);
-    this.#parameters.push({ array, argument: { kind: 'scratch', offset: this.#scratchBytes } });
-    this.#scratchBytes += Math.ceil(bytes / scratchAlignment) * scratchAlignment;
+    const offset = this.#scratchBytes[scope];
+    this.#parameters.push({ array, argument: { kind: 'scratch', scope, offset } });
+    this.#scratchBytes[scope] = offset + Math.ceil(bytes / scratchAlignment) * scratchAlignment;
     return array;
   }
 
@@ -182,12 +190,14 @@ export class StepWriter {
             ? 1
             : 0;
     const parameters = [...this.#parameters].sort((a, b) => rank(a) - rank(b));
+    const body = prune(this.block.statements);
     const kernel = verifyKernel<LoopKernel>({
       flavour: 'loop',
       name: this.name,
       doc,
       parameters: parameters.map(({ array }) => array),
-      body: prune(this.block.statements),
+      body,
+      ...(readsOf(body).has(this.team.thread) ? { team: this.team } : {}),
       ...(this.#isa === undefined ? {} : { isa: this.#isa }),
     });
     return { step, kernel, parameters, scratchBytes: this.#scratchBytes };

@@ -4,7 +4,8 @@
  *
  * A race is two invocations touching one element, at least one of them writing, with no barrier between. The evaluator runs invocations one
  * after the other, so without this watch a missing barrier could give the right answer here and a wrong one on a GPU. Barriers order workgroup
- * arrays only: storage written by one invocation must be left alone by all others for the whole dispatch.
+ * arrays only: storage written by one invocation must be left alone by all others for the whole dispatch. Between the threads of a team they
+ * order everything.
  */
 import { KernelError } from './kernel-error.ts';
 import type { KernelArray, Value } from './tree.ts';

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Block, Expression, KernelArray, Value } from './index.ts';
+import type { Expression, KernelArray, LoopKernel, Value } from './index.ts';
 import * as k from './index.ts';
+import { Block } from './index.ts';
+import { verifyKernel } from './verify.ts';
 
 /** A function of two i32 and its value, as C and as WGSL. */
 function of(
@@ -152,6 +154,59 @@ describe('loop kernels', () => {
     const y = new Int32Array(3);
     k.evaluate(kernel, { x: Int32Array.of(5, 6), y });
     expect(Array.from(y)).toEqual([-1, 5, 6]);
+  });
+});
+
+describe('loop kernels that a team of threads calls', () => {
+  const thread = k.variable('thread', 'i32');
+  const threads = k.variable('threads', 'i32');
+  /** Runs a body on `count` threads that share `y` and have a `mine` each; what `y` holds then. */
+  const run = (count: number, body: (b: Block, y: KernelArray, mine: KernelArray) => void): number[] => {
+    const b = new Block();
+    const [y, mine] = ['y', 'mine'].map((name) => k.storageArray(name, 'i32', 'read_write'));
+    body(b, y!, mine!);
+    const kernel = verifyKernel<LoopKernel>({
+      flavour: 'loop',
+      name: 'subject',
+      doc: [],
+      parameters: [y!, mine!],
+      body: b.statements,
+      team: { thread, threads },
+    });
+    const shared = new Int32Array(4);
+    k.prepareLoop(kernel)(...Array.from({ length: count }, () => ({ y: shared, mine: new Int32Array(1) })));
+    return Array.from(shared);
+  };
+  const everyone: (b: Block, y: KernelArray, mine: KernelArray) => void = (b, y, mine) => {
+    b.store(mine, 0, k.add(thread, 1));
+    b.store(y, thread, k.load(mine, 0));
+    b.barrier();
+    const sum = b.var('sum', 0);
+    b.for('i', 0, threads, (i) => {
+      b.addTo(sum, k.load(y, i));
+    });
+    b.barrier();
+    b.store(y, thread, sum);
+  };
+
+  it.each([
+    [1, [1, 0, 0, 0]],
+    [4, [10, 10, 10, 10]],
+  ])('meet at barriers, %i of them', (count, expected) => {
+    expect(run(count, everyone)).toEqual(expected);
+  });
+
+  it('may not touch what another writes before they meet', () => {
+    expect(() =>
+      run(2, (b, y) => {
+        b.store(y, 0, 1);
+      }),
+    ).toThrow('thread 1: race on y[0]');
+    expect(() =>
+      run(2, (b, y) => {
+        b.store(y, thread, k.load(y, k.sub(1, thread)));
+      }),
+    ).toThrow('race on y[');
   });
 });
 

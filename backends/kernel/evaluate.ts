@@ -1,7 +1,8 @@
 /**
  * Runs kernels in JavaScript, bit for bit as their language does, and refuses what their language leaves undefined.
  *
- * A loop kernel runs as C: signed overflow is an error, `select` evaluates one arm. A grid kernel runs as WGSL, one workgroup after the
+ * A loop kernel runs as C: signed overflow is an error, `select` evaluates one arm, the threads of a team stop at barriers until all are there,
+ * and races between them are errors. A grid kernel runs as WGSL, one workgroup after the
  * other: signed sums wrap, `select` evaluates both arms, invocations stop at barriers until all are there, and races are errors.
  */
 import { type Frame, idsOutsideGrid, Layout, type Semantics } from './evaluate-expression.ts';
@@ -39,8 +40,12 @@ function compileKernel(kernel: Kernel): Prepared {
   return { kernel, layout, body: new StatementCompiler(layout).compile(kernel.body) };
 }
 
-/** Puts the arguments where the compiled body expects them. */
-function bind({ kernel, layout }: Prepared, given: KernelArguments): { values: Value[]; arrays: Cells[] } {
+/** Puts the arguments where the compiled body expects them; `bindArray` makes contents of a buffer's argument. */
+function bind(
+  { kernel, layout }: Prepared,
+  given: KernelArguments,
+  bindArray: (array: KernelArray, contents: unknown) => Cells,
+): { values: Value[]; arrays: Cells[] } {
   const values: Value[] = [];
   const arrays: Cells[] = [];
   const known = new Set(kernel.parameters.map((parameter) => parameter.name));
@@ -51,11 +56,7 @@ function bind({ kernel, layout }: Prepared, given: KernelArguments): { values: V
     const value = given[parameter.name];
     const slot = layout.slot(parameter);
     if (parameter.kind === 'array') {
-      arrays[slot] = bindStorage(
-        parameter,
-        value,
-        kernel.flavour === 'grid' && parameter.access === 'read_write',
-      );
+      arrays[slot] = bindArray(parameter, value);
     } else {
       values[slot] = scalarArgument(parameter, value);
     }
@@ -74,21 +75,33 @@ function scalarArgument(parameter: Variable, value: unknown): Value {
   throw new KernelError(`${parameter.name} is a ${parameter.type}`);
 }
 
-/** Compiles a loop kernel once; the result runs it on arguments. */
-export function prepareLoop(kernel: LoopKernel): (given: KernelArguments) => void {
+/**
+ * Compiles a loop kernel once; the result runs it on arguments, one set for each thread of the team that calls it. Buffers given to several
+ * threads are shared, and watched for races; a kernel that shares no work takes one set.
+ */
+export function prepareLoop(kernel: LoopKernel): (...threads: readonly KernelArguments[]) => void {
   const prepared = compileKernel(kernel);
-  return (given) => {
-    const frame: Frame = {
-      ...bind(prepared, given),
-      ids: idsOutsideGrid,
-      who: 0,
-      result: 0,
-      said: 0,
-      heard: [],
-    };
-    if (prepared.body.barriers) throw new Error(`${kernel.name} is a loop kernel with barriers`);
-    const { run } = prepared.body;
-    within(kernel.name, () => run(frame));
+  return (...threads) => {
+    const { team } = kernel;
+    if (threads.length !== 1 && team === undefined) throw new Error(`${kernel.name} is called by one thread`);
+    const shared = new Map<KernelArray, Map<unknown, Cells>>();
+    const frames = threads.map((given, thread): Frame => {
+      const { values, arrays } = bind(prepared, given, (array, contents) => {
+        const ofArray = shared.get(array) ?? new Map<unknown, Cells>();
+        const cells = ofArray.get(contents) ?? bindStorage(array, contents, threads.length > 1);
+        shared.set(array, ofArray.set(contents, cells));
+        return cells;
+      });
+      if (team !== undefined) {
+        values[prepared.layout.slot(team.thread)] = thread;
+        values[prepared.layout.slot(team.threads)] = threads.length;
+      }
+      return { values, arrays, ids: idsOutsideGrid, who: thread, result: 0, said: 0, heard: [] };
+    });
+    const cells = [...shared.values()].flatMap((ofArray) => [...ofArray.values()]);
+    runInTurns(prepared, frames, cells, (frame) =>
+      threads.length === 1 ? kernel.name : `${kernel.name}, thread ${String(frame.who)}`,
+    );
   };
 }
 
@@ -118,7 +131,9 @@ export function prepareGrid(
     (entry): entry is [KernelArray, number] => entry[0].kind === 'array' && entry[0].space === 'workgroup',
   );
   return (given, workgroups) => {
-    const { values, arrays } = bind(prepared, given);
+    const { values, arrays } = bind(prepared, given, (array, contents) =>
+      bindStorage(array, contents, array.access === 'read_write'),
+    );
     const [columns, rows = 1, layers = 1] = workgroups;
     let group = 0;
     for (let z = 0; z < layers; z += 1) {
@@ -139,7 +154,7 @@ export function prepareGrid(
             local,
             subgroupSize,
           );
-          runWorkgroup(prepared, frames, sharedCells, subgroupSize);
+          runInTurns(prepared, frames, sharedCells, (frame) => placeOf(kernel, frame), subgroupSize);
           group += 1;
         }
       }
@@ -193,22 +208,27 @@ const placeOf = (kernel: Kernel, { ids }: Frame): string => {
   return `${kernel.name} at ${String(x)},${String(y)},${String(z)}`;
 };
 
-function runWorkgroup(
+/**
+ * Runs invocations from meeting to meeting, all to one before any to the next; at a barrier `watched` forgets who touched what, and what is said
+ * to a subgroup is heard by its `subgroupSize` members.
+ */
+function runInTurns(
   { kernel, body }: Prepared,
   frames: readonly Frame[],
-  shared: readonly Cells[],
-  subgroupSize: number,
+  watched: readonly Cells[],
+  placeOf: (frame: Frame) => string,
+  subgroupSize = 1,
 ): void {
   if (!body.barriers) {
     const { run } = body;
-    for (const frame of frames) within(placeOf(kernel, frame), () => run(frame));
+    for (const frame of frames) within(placeOf(frame), () => run(frame));
     return;
   }
-  const invocations = frames.map((frame) => ({ frame, steps: body.steps(frame) }));
+  const invocations = frames.map((frame) => ({ place: placeOf(frame), steps: body.steps(frame) }));
   for (;;) {
     const meeting = nextMeeting(kernel, invocations);
     if (meeting === undefined) return;
-    if (meeting.kind === 'barrier') for (const cells of shared) cells.passBarrier();
+    if (meeting.kind === 'barrier') for (const cells of watched) cells.passBarrier();
     else hearSubgroups(frames, subgroupSize);
   }
 }
@@ -216,11 +236,11 @@ function runWorkgroup(
 /** Runs every invocation to its next meeting; undefined when all have ended instead. */
 function nextMeeting(
   kernel: Kernel,
-  invocations: readonly { readonly frame: Frame; readonly steps: ReturnType<Steps> }[],
+  invocations: readonly { readonly place: string; readonly steps: ReturnType<Steps> }[],
 ): Meeting | undefined {
   const reached = new Set<Meeting | undefined>();
-  for (const { frame, steps } of invocations) {
-    const step = within(placeOf(kernel, frame), () => steps.next());
+  for (const { place, steps } of invocations) {
+    const step = within(place, () => steps.next());
     reached.add(step.done === true ? undefined : step.value);
   }
   if (reached.size > 1) throw new KernelError(`${kernel.name}: a barrier that not every invocation reaches`);

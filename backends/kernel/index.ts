@@ -25,7 +25,7 @@ export {
   typeRows,
   type Vector,
 } from './types.ts';
-export { type COptions, type CUnit, printC, printCUnit } from './print-c.ts';
+export { type COptions, type CUnit, type TeamNames, printC, printCUnit } from './print-c.ts';
 export { printWgsl, printWgslUnit, type WgslOptions, type WgslUnit } from './print-wgsl.ts';
 export {
   evaluate,

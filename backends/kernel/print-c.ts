@@ -22,6 +22,7 @@ import type {
   Literal,
   LoopKernel,
   Spelling,
+  Team,
   Variable,
 } from './tree.ts';
 import { type Element, type Type, typeRows } from './types.ts';
@@ -34,7 +35,17 @@ export interface COptions {
   readonly features?: ReadonlySet<string>;
   /** Names the surrounding file uses at its top level, which tables and functions must avoid. */
   readonly taken?: readonly string[];
+  /** What a team of threads is in the surrounding file, and the function that waits for all of it. */
+  readonly team?: TeamNames;
 }
+
+/** `type` is a struct that `thread` and `threads` are members of; `meet` takes a pointer to it. */
+export interface TeamNames {
+  readonly type: string;
+  readonly meet: string;
+}
+
+const someTeam: TeamNames = { type: 'struct team', meet: 'meet' };
 
 /** A translation unit in pieces, for emitters that put more into the file. Each definition is lines without a final blank. */
 export interface CUnit {
@@ -148,7 +159,7 @@ function bitcastText(to: Type, from: Type, operand: Text): Text {
 /** A shift amount: a literal needs no suffix here. */
 const amountText = (text: Text): Text => (/^\d+u$/.test(text.text) ? primary(text.text.slice(0, -1)) : text);
 
-const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined): Dialect => ({
+const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined, team: TeamNames): Dialect => ({
   declare: (name, variable) => `${variable.mutable ? '' : 'const '}${spelled(variable.type)} ${name}`,
   counter: (name, variable) => `${spelled(variable.type)} ${name}`,
   declareArray: (name, array) => `${spelled(array.element)} ${name}[${String(array.length)}] = {0}`,
@@ -190,9 +201,7 @@ const dialectOf = (spell: (builtin: Builtin) => Spelling | undefined): Dialect =
   broadcast(): string {
     throw new KernelError('C kernels have no subgroups');
   },
-  get barrier(): string {
-    throw new KernelError('C kernels have no barriers');
-  },
+  barrier: `${team.meet}(team);`,
 });
 
 const nestedSelect = (text: Text): string =>
@@ -233,6 +242,7 @@ interface Definition {
   readonly parameters: readonly (KernelArray | Variable)[];
   readonly body: KernelFunction['body'];
   readonly isa?: Isa;
+  readonly team?: Team;
 }
 
 /**
@@ -268,16 +278,19 @@ export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {
   const texts = new Map<Variable | KernelArray | KernelFunction, string>();
   const printedFunctions = new Map<string, string>();
 
-  const define = ({ doc, head, parameters, body, isa }: Definition): readonly string[] => {
-    const dialect = dialectOf(spellerOf(isa));
+  const teamNames = options.team ?? someTeam;
+  const define = ({ doc, head, parameters, body, isa, team }: Definition): readonly string[] => {
+    const dialect = dialectOf(spellerOf(isa), teamNames);
     const source = new Source();
     const scope = new Names(names);
     const inside = new Map(texts);
+    if (team !== undefined) scope.claim('team');
     const declared = parameters.map((parameter) => {
       const name = scope.fresh(parameter.name);
       inside.set(parameter, name);
       return parameterText(parameter, name);
     });
+    if (team !== undefined) declared.push(`const ${teamNames.type} *team`);
     doc.forEach((line) => {
       source.comment(line);
     });
@@ -287,6 +300,12 @@ export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {
     const used = new Set([...readsOf(body), ...storesOf(body)]);
     for (const parameter of parameters)
       if (!used.has(parameter)) source.line(`(void)${inside.get(parameter) ?? ''};`);
+    for (const variable of [team?.thread, team?.threads]) {
+      if (variable === undefined || !used.has(variable)) continue;
+      const name = scope.fresh(variable.name);
+      inside.set(variable, name);
+      source.line(`const ${spelled(variable.type)} ${name} = team->${variable.name};`);
+    }
     new BodyPrinter(dialect, source, { names: new Names(scope), texts: inside }).body(body);
     source.close();
     return source.toLines();
@@ -330,7 +349,10 @@ export function printCUnit(kernels: readonly LoopKernel[], options: COptions = {
   const linkage = options.linkage === 'extern' ? '' : 'static ';
   const printed = kernels.map((kernel) => {
     const head = `${kernel.isa === undefined ? '' : `NEVER_INLINE ${targetMacro(kernel.isa)} `}${linkage}void ${kernel.name}`;
-    const parameters = kernel.parameters.map((parameter) => parameterText(parameter, parameter.name));
+    const parameters = [
+      ...kernel.parameters.map((parameter) => parameterText(parameter, parameter.name)),
+      ...(kernel.team === undefined ? [] : [`const ${teamNames.type} *team`]),
+    ];
     return {
       name: kernel.name,
       prototype: headLines(head, parameters, '').join('\n'),

@@ -202,7 +202,10 @@ export type Statement =
   | { readonly kind: 'break' }
   | { readonly kind: 'continue' }
   | { readonly kind: 'return'; readonly value: Expression | undefined }
-  /** Every invocation of the workgroup arrives, and all writes to workgroup arrays are seen, before any goes on. */
+  /**
+   * All arrive before any goes on: the invocations of a workgroup, and then they see all writes to workgroup arrays; or the threads of a team,
+   * and then they see all writes.
+   */
   | { readonly kind: 'barrier' }
   /**
    * Declares vec4u variables with the u32 that the first invocations of the subgroup have: variable i holds those of invocations 4i to 4i+3. All
@@ -309,9 +312,20 @@ interface KernelHead {
   readonly body: readonly Statement[];
 }
 
+/**
+ * Threads that call a kernel at once, each with the same buffers but for those that are one thread's own, and share its work: which of them is
+ * calling, from 0 on, and how many they are. One thread alone is a team of one.
+ */
+export interface Team {
+  readonly thread: Variable;
+  readonly threads: Variable;
+}
+
 /** A C function. */
 export interface LoopKernel extends KernelHead {
   readonly flavour: 'loop';
+  /** Where it is there, every thread of a team calls the kernel; otherwise one does. */
+  readonly team?: Team;
   /** The instruction set it is compiled for; none is what every machine has. */
   readonly isa?: Isa;
 }

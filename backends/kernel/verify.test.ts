@@ -25,7 +25,7 @@ describe('a kernel that breaks a rule cannot be built', () => {
       }),
     ],
     [
-      'subject: a barrier outside a grid kernel',
+      'subject: a barrier where nobody else arrives',
       loop((b) => {
         b.barrier();
       }),

@@ -1,7 +1,6 @@
 /**
  * The rules of the language that need the whole kernel: every variable is declared before use and within scope; a parameter
- * list has no duplicates; functions are pure and return on every path; `break` stands in a loop; barriers, workgroup
- * arrays and invocation ids stand in grid kernels only. The builder runs this, so a `Kernel` that exists is a legal one.
+ * list has no duplicates; functions are pure and return on every path; `break` stands in a loop; workgroup arrays and invocation ids stand in grid kernels only, barriers also in loop kernels that a team calls. The builder runs this, so a `Kernel` that exists is a legal one.
  */
 import { KernelError } from './kernel-error.ts';
 import type { Expression, Kernel, KernelArray, KernelFunction, Statement, Variable } from './tree.ts';
@@ -12,6 +11,8 @@ interface Context {
   readonly place: 'function' | 'loop' | 'grid';
   readonly result: string | undefined;
   readonly inLoop: boolean;
+  /** There is somebody to wait for. */
+  readonly meets: boolean;
 }
 
 type Scope = ReadonlySet<Variable | KernelArray>;
@@ -89,7 +90,7 @@ function verifyStatement(statement: Statement, scope: Set<Variable | KernelArray
       }
       return;
     case 'barrier':
-      if (context.place !== 'grid') complain('a barrier outside a grid kernel');
+      if (!context.meets) complain('a barrier where nobody else arrives');
       return;
     case 'broadcast':
       if (context.place !== 'grid') complain('a broadcast outside a grid kernel');
@@ -111,7 +112,13 @@ const alwaysReturns = (body: readonly Statement[]): boolean =>
 /** Returns the function when it keeps the rules; throws `KernelError` otherwise. */
 export function verifyFunction(candidate: KernelFunction): KernelFunction {
   const { name, parameters, result, body } = candidate;
-  verifyBody(body, new Set(parameters), { name, place: 'function', result, inLoop: false });
+  verifyBody(body, new Set(parameters), {
+    name,
+    place: 'function',
+    result,
+    inLoop: false,
+    meets: false,
+  });
   if (!alwaysReturns(body)) throw new KernelError(`${name}: not every path returns`);
   return candidate;
 }
@@ -124,6 +131,9 @@ export function verifyKernel<K extends Kernel>(candidate: K): K {
       throw new KernelError(`${name}: parameter ${parameter.name} is a ${parameter.space} array`);
     }
   }
-  verifyBody(body, new Set(parameters), { name, place: flavour, result: undefined, inLoop: false });
+  const team = candidate.flavour === 'loop' ? candidate.team : undefined;
+  const scope = new Set(team === undefined ? parameters : [...parameters, team.thread, team.threads]);
+  const meets = flavour === 'grid' || team !== undefined;
+  verifyBody(body, scope, { name, place: flavour, result: undefined, inLoop: false, meets });
   return candidate;
 }

@@ -122,7 +122,7 @@ async function layerRates(model: BenchModel, precision: Precision, options: Opti
     );
     // The clock may differ between a cold and a warm core: it is taken before and after.
     const before = await measurePeak();
-    const timed = await runner.bench(inputs, { repeat, warmup: 3, threads: 1 });
+    const timed = await runner.bench(inputs, { repeat, warmup: 3 });
     const after = await measurePeak();
     const clock = Math.max(before.clock_ghz, after.clock_ghz);
     const stored = new Set(manifest.tensors.map(({ name }) => name));

@@ -19,7 +19,8 @@ export interface RunnerOptions {
 type Open = (artifact: Artifact, options: Partial<RunnerOptions>) => Promise<Runner>;
 
 const runners: Readonly<Record<string, Open>> = {
-  c: async (artifact, { on }) => openCRunner(artifact, on === undefined ? {} : { machine: cMachine(on) }),
+  c: async (artifact, { on, threads = 1 }) =>
+    openCRunner(artifact, { threads, ...(on === undefined ? {} : { machine: cMachine(on) }) }),
   wgsl: async (artifact, { adapter }) => openWgslRunner(artifact, adapter === undefined ? {} : { adapter }),
   qir: async (artifact) => referenceRunner(await artifact.program()),
   onnx: async (artifact) => onnxRunner(await modelOf(artifact), artifact.manifest.inputs),

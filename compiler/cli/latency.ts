@@ -47,7 +47,7 @@ export async function measureLatency(
       const source = { inputs: manifest.inputs, preprocess: request.preprocess };
       const { value: inputs } = await drawnInputs(source, 1, request.seed).next();
       const { threads } = request;
-      const result = await runner.bench(inputs!, { repeat: timedRuns, warmup: warmupRuns, threads });
+      const result = await runner.bench(inputs!, { repeat: timedRuns, warmup: warmupRuns });
       runs.push(timedLayers(program, manifest, result, threads));
     } finally {
       await runner.close();
@@ -95,9 +95,9 @@ function latencyPipeline(choice: Precision): string {
 }
 
 async function openRunner(
-  { target, adapter }: LatencyRequest,
+  { target, adapter, threads }: LatencyRequest,
   artifact: Parameters<typeof openCRunner>[0],
 ): Promise<Runner> {
-  if (target === 'c') return openCRunner(artifact);
+  if (target === 'c') return openCRunner(artifact, { threads });
   return openWgslRunner(artifact, adapter === undefined ? {} : { adapter });
 }

@@ -13,6 +13,8 @@ export interface CMachine {
   readonly target: readonly string[];
   readonly flags: readonly string[];
   readonly build: BuildOptions;
+  /** Whether programs there can have several threads. */
+  readonly threads: boolean;
   /** How a program is started. */
   readonly launch: (program: string) => readonly [command: string, ...args: string[]];
   /** Programs that must answer to `--version`, and what provides them on Debian. */
@@ -25,6 +27,7 @@ export const thisMachine: CMachine = {
   target: [],
   flags: ['-std=c11', '-O3', '-march=native'],
   build: {},
+  threads: true,
   launch: (program) => [program],
   needs: [],
 };
@@ -49,6 +52,7 @@ export const cMachines: readonly CMachine[] = [
     target: [],
     flags: ['-std=c11', '-O3'],
     build: { compiler: 'aarch64-linux-gnu-gcc', link: ['-static'] },
+    threads: true,
     launch: (program) => ['qemu-aarch64', program],
     needs: [
       { command: 'aarch64-linux-gnu-gcc', debian: 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross' },
@@ -61,6 +65,7 @@ export const cMachines: readonly CMachine[] = [
     target: wasmTarget,
     flags: ['-std=c11', '-O3'],
     build: { compiler: 'clang', link: wasmTarget },
+    threads: false,
     launch: (program) => [process.execPath, '--no-warnings', '-e', wasiHost, program],
     needs: [
       { command: 'clang', debian: 'clang libclang-rt-dev-wasm32 wasi-libc' },

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { c, isaNames } from '../../backends/c/index.ts';
 import { f32, type Graph, GraphBuilder, interpret, perTensor, QcError, tensor } from '../../ir/index.ts';
-import { buildC, type BuildOptions } from './node-c-build.ts';
-import { buildCRunner } from './node-c.ts';
+import { buildC } from './node-c-build.ts';
+import { cMachines } from './node-c-machine.ts';
+import { buildCRunner, builtRoles, type CRunnerOptions } from './node-c.ts';
 import type { Runner } from './runner.ts';
 
 function program(): Graph {
@@ -12,9 +13,9 @@ function program(): Graph {
   return b.finish([b.add('dequantize', [q], {}, { name: 'y' })]);
 }
 
-async function open(options: BuildOptions = {}): Promise<Runner> {
+async function open(options: CRunnerOptions = {}): Promise<Runner> {
   const emission = await c.emit(program(), { name: 'small' });
-  const sources = emission.files.filter(({ role }) => ['source', 'header', 'weights'].includes(role));
+  const sources = emission.files.filter(({ role }) => builtRoles(options.threads ?? 1).includes(role));
   const port = (name: string) => ({ name, shape: [1, 4] });
   return buildCRunner(
     sources,
@@ -52,7 +53,7 @@ describe('the runner of C artifacts', () => {
     expect(second[0]).toEqual(new Float32Array(4));
     expect([...traced.keys()]).toEqual(['q', 'y']);
     expect(traced.get('q')!.data).toEqual(Int8Array.of(1, -50, 127, 0));
-    const bench = await runner.bench([x], { repeat: 4, warmup: 1, threads: 1 });
+    const bench = await runner.bench([x], { repeat: 4, warmup: 1 });
     const { milliseconds, layers, device, isa } = bench;
     expect(milliseconds).toHaveLength(4);
     expect(layers.map(({ name }) => name)).toEqual(['q', 'y']);
@@ -64,12 +65,21 @@ describe('the runner of C artifacts', () => {
     await runner.close();
   });
 
-  it('refuses inputs of the wrong size and more threads than it has', async () => {
+  it('shares runs between threads', async () => {
+    const runner = await open({ threads: 3 });
+    const x = Float32Array.of(0.1, -5, 100, NaN);
+    const [expected] = interpret(program(), [tensor(f32([1, 4]), x)]);
+    expect((await runner.run([x]))[0]).toEqual(expected!.data);
+    expect((await runner.bench([x], { repeat: 2, warmup: 0 })).device).toContain('3 threads');
+    await runner.close();
+  });
+
+  it('refuses inputs of the wrong size, and threads where there are none', async () => {
     const runner = await open();
     expect(await diagnosticOf(runner.run([new Float32Array(3)]))).toMatchObject({ code: 'run/input-size' });
-    const bench = runner.bench([new Float32Array(4)], { repeat: 1, warmup: 0, threads: 2 });
-    expect(await diagnosticOf(bench)).toMatchObject({ code: 'c/threads' });
     await runner.close();
+    const machine = cMachines.find(({ name }) => name === 'wasm')!;
+    expect(await diagnosticOf(open({ threads: 2, machine }))).toMatchObject({ code: 'c/threads' });
   });
 
   it('says what to install when there is no compiler', async () => {

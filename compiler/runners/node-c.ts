@@ -16,7 +16,17 @@ export type CArtifact = Pick<Manifest, 'name' | 'inputs' | 'outputs' | 'tensors'
 export interface CRunnerOptions extends BuildOptions {
   /** Default: this one. */
   readonly machine?: CMachine;
+  /** Threads that share a run. Default: 1. */
+  readonly threads?: number;
 }
+
+/** Files of an artifact that a program with so many threads is built of, by role. */
+export const builtRoles = (threads: number): readonly string[] => [
+  'source',
+  'header',
+  'weights',
+  ...(threads === 1 ? [] : ['threads']),
+];
 
 /** Builds and starts an artifact that `qc compile` wrote; `read` gives the bytes of a file of it. */
 export async function openCRunner(
@@ -24,17 +34,21 @@ export async function openCRunner(
   options: CRunnerOptions = {},
 ): Promise<Runner> {
   const { manifest, read } = artifact;
-  const wanted = manifest.files.filter(({ role }) => ['source', 'header', 'weights'].includes(role));
+  const roles = builtRoles(options.threads ?? 1);
+  const wanted = manifest.files.filter(({ role }) => roles.includes(role));
   const sources = await Promise.all(wanted.map(async ({ name }) => ({ name, content: await read(name) })));
   return buildCRunner(sources, manifest, options);
 }
 
-/** Builds and starts a C artifact given as files. */
+/** Builds and starts a C artifact given as files; with `threads`, its pool is among them. Fails with `c/threads` on a machine that has none. */
 export async function buildCRunner(
   sources: readonly CSource[],
   artifact: CArtifact,
-  { machine = thisMachine, ...options }: CRunnerOptions = {},
+  { machine = thisMachine, threads = 1, ...options }: CRunnerOptions = {},
 ): Promise<Runner> {
+  if (threads !== 1 && !machine.threads) {
+    fail('c/threads', `${machine.summary} has one thread, not ${threads}`, { help: 'use --threads 1' });
+  }
   const names = publicNames(artifact.name);
   const harness = harnessSource(names, {
     inputs: artifact.inputs.map(({ shape }) => elementCount(shape)),
@@ -44,27 +58,38 @@ export async function buildCRunner(
   const { program, compiler } = await buildC([...sources, { name: harnessFile, content: harness }], {
     ...machine.build,
     ...options,
-    flags: [...machine.target, ...(options.flags ?? machine.flags), `-D${names.traceSwitch}`],
+    flags: [
+      ...machine.target,
+      ...(options.flags ?? machine.flags),
+      `-D${names.traceSwitch}`,
+      ...(threads === 1 ? [] : ['-pthread', '-DQC_THREADS']),
+    ],
   });
-  return new CRunner(program, compiler, artifact, machine);
+  const emulated = machine === thisMachine ? '' : `${machine.summary} on `;
+  const team = threads === 1 ? 'one thread' : `${threads} threads`;
+  const processor = cpus()[0]?.model.trim() ?? 'unknown processor';
+  const device = `${emulated}${processor}, ${team}, ${compiler}`;
+  return new CRunner(artifact, device, () => [...machine.launch(program), String(threads)]);
 }
 
 const commands = { run: 'r', trace: 't', bench: 'b' } as const;
 
 class CRunner implements Runner {
-  readonly #program: string;
-  readonly #compiler: string;
   readonly #artifact: CArtifact;
-  readonly #machine: CMachine;
+  readonly #device: string;
+  readonly #launch: () => readonly [command: string, ...args: string[]];
   #process: Answering | undefined;
   /** Requests wait for one another: the process answers one at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(program: string, compiler: string, artifact: CArtifact, machine: CMachine) {
-    this.#program = program;
-    this.#machine = machine;
-    this.#compiler = compiler;
+  constructor(
+    artifact: CArtifact,
+    device: string,
+    launch: () => readonly [command: string, ...args: string[]],
+  ) {
     this.#artifact = artifact;
+    this.#device = device;
+    this.#launch = launch;
   }
 
   readonly run = async (inputs: readonly Float32Array[]): Promise<Float32Array[]> =>
@@ -85,19 +110,15 @@ class CRunner implements Runner {
       return tensors;
     });
 
-  readonly bench: Runner['bench'] = async (inputs, { repeat, warmup, threads }) => {
-    if (threads !== 1) {
-      fail('c/threads', `the C artifact runs on one thread, not ${threads}`, { help: 'use --threads 1' });
-    }
-    return this.#request('bench', inputs, repeat, warmup, async (process) => {
+  readonly bench: Runner['bench'] = async (inputs, { repeat, warmup }) =>
+    this.#request('bench', inputs, repeat, warmup, async (process) => {
       const milliseconds = Array.from(new Float64Array(await process.bytes(8 * repeat)));
       const count = Math.max(1, this.#artifact.tensors.length);
       const times = new Float64Array(await process.bytes(8 * repeat * count));
       const [length] = new Int32Array(await process.bytes(4));
       const isa = Buffer.from(await process.bytes(length!)).toString('latin1');
-      return { milliseconds, layers: this.#layers(times, repeat, count), device: this.#device(), isa };
+      return { milliseconds, layers: this.#layers(times, repeat, count), device: this.#device, isa };
     });
-  };
 
   readonly close = async (): Promise<void> => {
     await this.#turn.catch(() => undefined);
@@ -117,7 +138,7 @@ class CRunner implements Runner {
     const work = this.#turn
       .catch(() => undefined)
       .then(async () => {
-        if (this.#process?.alive !== true) this.#process = new Answering(this.#machine.launch(this.#program));
+        if (this.#process?.alive !== true) this.#process = new Answering(this.#launch());
         const head = Int32Array.of(commands[command].charCodeAt(0), count, warmup);
         this.#process.send([head, ...inputs]);
         return answer(this.#process);
@@ -155,12 +176,6 @@ class CRunner implements Runner {
       samples.sort((a, b) => a - b);
       return { name, milliseconds: samples[Math.floor(repeat / 2)] ?? 0 };
     });
-  }
-
-  #device(): string {
-    const processor = cpus()[0]?.model.trim() ?? 'unknown processor';
-    const emulated = this.#machine === thisMachine ? '' : `${this.#machine.summary} on `;
-    return `${emulated}${processor}, one thread, ${this.#compiler}`;
   }
 }
 

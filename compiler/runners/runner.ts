@@ -19,7 +19,7 @@ export interface Runner {
   trace: (inputs: readonly Float32Array[]) => Promise<ReadonlyMap<string, Tensor>>;
   bench: (
     inputs: readonly Float32Array[],
-    options: { repeat: number; warmup: number; threads: number },
+    options: { repeat: number; warmup: number },
   ) => Promise<BenchResult>;
   close: () => Promise<void>;
 }

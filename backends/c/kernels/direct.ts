@@ -23,13 +23,14 @@ import {
 } from '../../kernel/index.ts';
 import type { Layer } from '../layer.ts';
 import type { RowReader } from '../rows.ts';
+import { share, shareBoth, type Span, type Work } from '../share.ts';
 import type { StepWriter } from '../step-writer.ts';
 import { flips, type Geometry, geometryOf, slack } from './geometry.ts';
 import { copyPadded } from './padded-copy.ts';
 import { panelOutputs, panelPitch, panelsOf, panelStart } from './panels.ts';
 import { allPanels, type ReadyWeights, readyWeights } from './ready-weights.ts';
 import { type Folding, foldingOf } from './short-sums.ts';
-import { counted, declareSums, emitStep, type Method, panelsOfTile } from './tile.ts';
+import { counted, declareSums, emitStep, type Method, overTiles, panelsOfTile } from './tile.ts';
 import type { VectorEpilogue } from './vector-epilogue.ts';
 
 /** What becomes of the accumulators: stored from registers, or handed on a row of channels at a time. */
@@ -71,39 +72,55 @@ class DirectConvolution {
     this.#input =
       copy === undefined
         ? this.#x
-        : writer.scratch('padded', product.inputs, copy.width * copy.height * layer.channels + slack);
-    const room = ending.kind === 'vector' ? panelsOfTile(method) : allPanels(layer);
-    this.#weights = readyWeights(writer, layer, method, room);
+        : writer.scratch(
+            'shared',
+            'padded',
+            product.inputs,
+            copy.width * copy.height * layer.channels + slack,
+          );
+    this.#weights =
+      ending.kind === 'vector'
+        ? readyWeights(writer, layer, method, 'own', panelsOfTile(method))
+        : readyWeights(writer, layer, method, 'shared', allPanels(layer));
     this.#bias = writer.table('bias', 'i32', flips(layer, product) ? flippedBias(layer) : layer.bias);
     this.#sums =
-      ending.kind === 'rows' ? writer.scratch('sums', 'i32', tile.pixels * layer.outputs) : undefined;
+      ending.kind === 'rows' ? writer.scratch('own', 'sums', 'i32', tile.pixels * layer.outputs) : undefined;
     this.#folding = product.fold === undefined ? undefined : foldingOf(layer, runs);
     this.#totals =
       typeof this.#folding === 'number'
-        ? writer.scratch('totals', 'i32', tile.pixels * tile.registers * machine.lanes)
+        ? writer.scratch('own', 'totals', 'i32', tile.pixels * tile.registers * machine.lanes)
         : undefined;
   }
 
   write(): void {
     const { block } = this.#writer;
-    const { images } = this.#geometry;
+    const { images, copy } = this.#geometry;
     const { groups, outputs } = this.#layer;
     const { pixels } = this.#method.tile;
-    if (this.#ending.kind === 'rows') this.#weights.make?.(i32(0), allPanels(this.#layer));
+    const { make } = this.#weights;
+    const makesAll = make !== undefined && this.#ending.kind === 'rows';
+    if (makesAll) {
+      const { from, to } = share(this.#writer, { items: allPanels(this.#layer) });
+      block.for('panel', from, to, (panel) => {
+        make(panel, 1, panel);
+      });
+    }
     block.for('image_at', 0, images, (image) => {
       this.#copyInput(image);
+      if (makesAll || copy !== undefined) block.barrier();
+      const [panels, strips] = this.#spans();
       if (this.#ending.kind === 'vector') {
-        this.#overPanels((group, panel) => {
+        this.#overPanels(panels, (group, panel) => {
           const first = add(mul(group, panelsOf(outputs / groups)), panel);
-          this.#weights.make?.(first, panelsOfTile(this.#method));
-          this.#overPixels((row, column) => {
+          make?.(first, panelsOfTile(this.#method), i32(0));
+          this.#overPixels(strips, (row, column) => {
             this.#emitTile(image, row, column, group, panel);
           });
         });
       } else {
         const { emitRow } = this.#ending;
-        this.#overPixels((row, column) => {
-          this.#overPanels((group, panel) => {
+        this.#overPixels(strips, (row, column) => {
+          this.#overPanels(panels, (group, panel) => {
             this.#emitTile(image, row, column, group, panel);
           });
           block.for('pixel', 0, pixels, (pixel) => {
@@ -112,7 +129,42 @@ class DirectConvolution {
           });
         });
       }
+      if (images > 1 && copy !== undefined) block.barrier();
     });
+  }
+
+  /** The loop over panels: a tile of them at a time where tiles divide them, else panel by panel with the last tile starting early. */
+  get #panelWork(): Work {
+    const { groups, outputs } = this.#layer;
+    const panels = panelsOf(outputs / groups);
+    const own = panelsOfTile(this.#method);
+    if (groups > 1) return { items: groups };
+    return panels % own === 0 ? { items: panels / own } : { items: panels, least: own };
+  }
+
+  /** The loop over pixels: rows, or of a single row strips of a tile, likewise. */
+  get #pixelWork(): Work {
+    const { rows, columns } = this.#geometry;
+    const { pixels } = this.#method.tile;
+    if (rows > 1) return { items: rows };
+    return columns % pixels === 0 ? { items: columns / pixels } : { items: columns, least: pixels };
+  }
+
+  /**
+   * What the calling thread does of the loops over panels and over pixels. Every thread reads all of what is not cut, so the larger of weights
+   * and inputs is cut first.
+   */
+  #spans(): readonly [panels: Span, pixels: Span] {
+    const { outputs, groups, weight, batch, channels, window } = this.#layer;
+    const [panels, pixels] = [this.#panelWork, this.#pixelWork];
+    // Rows are handed on whole, and outputs of an incomplete panel are computed with those of the one before.
+    if (this.#ending.kind === 'rows' || (outputs / groups) % panelOutputs !== 0) {
+      return [{ from: 0, to: panels.items }, share(this.#writer, pixels)];
+    }
+    const inputs = batch * channels * window.x.extent * window.y.extent;
+    if (weight.data.length > inputs) return shareBoth(this.#writer, panels, pixels);
+    const [own, all] = shareBoth(this.#writer, pixels, panels);
+    return [all, own];
   }
 
   /** The number of a pixel of the result. */
@@ -121,28 +173,47 @@ class DirectConvolution {
     return add(mul(add(mul(image, rows), row), columns), column);
   }
 
-  #overPanels(body: (group: Expression, panel: Expression) => void): void {
+  #overPanels({ from, to }: Span, body: (group: Expression, panel: Expression) => void): void {
     const { block } = this.#writer;
     const { groups, outputs } = this.#layer;
     const panels = panelsOf(outputs / groups);
     const own = panelsOfTile(this.#method);
-    block.for('group', 0, groups, (group) => {
-      block.for('tile', 0, Math.ceil(panels / own), (tile) => {
-        const start = mul(tile, own);
-        body(group, panels % own === 0 ? start : block.let('panel', min(start, panels - own)));
+    const even = panels % own === 0;
+    if (groups === 1) {
+      overTiles(block, 'panel', own, even, { from, to }, (panel) => {
+        body(i32(0), panel);
+      });
+      return;
+    }
+    block.for('group', from, to, (group) => {
+      overTiles(block, 'panel', own, even, { from: 0, to: even ? panels / own : panels }, (panel) => {
+        body(group, panel);
       });
     });
   }
 
-  #overPixels(body: (row: Expression, column: Expression) => void): void {
+  #overPixels({ from, to }: Span, body: (row: Expression, column: Expression) => void): void {
     const { block } = this.#writer;
     const { rows, columns } = this.#geometry;
     const { pixels } = this.#method.tile;
-    block.for('row_at', 0, rows, (row) => {
-      block.for('strip', 0, Math.ceil(columns / pixels), (strip) => {
-        const start = mul(strip, pixels);
-        body(row, columns % pixels === 0 ? start : block.let('column', min(start, columns - pixels)));
+    const even = columns % pixels === 0;
+    if (rows === 1) {
+      overTiles(block, 'column', pixels, even, { from, to }, (column) => {
+        body(i32(0), column);
       });
+      return;
+    }
+    block.for('row_at', from, to, (row) => {
+      overTiles(
+        block,
+        'column',
+        pixels,
+        even,
+        { from: 0, to: even ? columns / pixels : columns },
+        (column) => {
+          body(row, column);
+        },
+      );
     });
   }
 
@@ -152,7 +223,7 @@ class DirectConvolution {
     const { channels, form, window } = this.#layer;
     const flat = copy.height === 1 && copy.top === 0 && this.#geometry.rows === 1;
     const flipped = flips(this.#layer, this.#method.product) ? 128 : 0;
-    copyPadded(this.#writer.block, image, {
+    copyPadded(this.#writer, image, {
       ...copy,
       from: this.#x,
       to: this.#input,

@@ -1,5 +1,7 @@
 /** A copy of one image of the input with padding around it, in the form that products take inputs in. */
-import { add, type Block, type Expression, i32, type KernelArray, load, mul } from '../../kernel/index.ts';
+import { add, type Expression, i32, type KernelArray, load, mul } from '../../kernel/index.ts';
+import { once, share, type Span } from '../share.ts';
+import type { StepWriter } from '../step-writer.ts';
 
 export interface PaddedCopy {
   readonly from: KernelArray;
@@ -19,25 +21,43 @@ export interface PaddedCopy {
   readonly ofValue: (stored: Expression) => Expression;
 }
 
-export function copyPadded(block: Block, image: Expression, copy: PaddedCopy): void {
+/** The threads that call this share the rows; they must meet before anybody reads the copy. */
+export function copyPadded(writer: StepWriter, image: Expression, copy: PaddedCopy): void {
+  const { block } = writer;
   const { from, to, channels, extent, top, left, height, width, slack, padding, ofValue } = copy;
   const fill = (start: Expression, end: Expression): void => {
     block.for('k', start, end, (k) => {
       block.store(to, k, padding);
     });
   };
+  const fillOnce = (start: number, end: number): void => {
+    if (start === end) return;
+    once(writer, () => {
+      fill(i32(start), i32(end));
+    });
+  };
   const rows = Math.min(extent.rows, height - top);
   const columns = Math.min(extent.columns, width - left);
   const rowLength = width * channels;
-  fill(i32(0), i32(top * rowLength));
-  block.for('y', 0, rows, (y) => {
+  fillOnce(0, top * rowLength);
+  // A single row, which may be the whole image, is cut between pixels.
+  const single = rows === 1;
+  const own: Span = single ? { from: 0, to: 1 } : share(writer, { items: rows });
+  const pieces: Span = single ? share(writer, { items: columns }) : { from: 0, to: columns };
+  const beside = (body: () => void): void => {
+    if (single) once(writer, body);
+    else body();
+  };
+  block.for('y', own.from, own.to, (y) => {
     const into = block.let('to', mul(add(y, top), rowLength));
     const source = block.let('source', mul(add(mul(image, extent.rows), y), extent.columns * channels));
-    fill(into, add(into, left * channels));
-    block.for('k', 0, columns * channels, (k) => {
+    beside(() => {
+      fill(into, add(into, left * channels));
+      fill(add(into, (left + columns) * channels), add(into, rowLength));
+    });
+    block.for('k', mul(pieces.from, channels), mul(pieces.to, channels), (k) => {
       block.store(to, add(into, k, left * channels), ofValue(load(from, add(source, k))));
     });
-    fill(add(into, (left + columns) * channels), add(into, rowLength));
   });
-  fill(i32((top + rows) * rowLength), i32(height * rowLength + slack));
+  fillOnce((top + rows) * rowLength, height * rowLength + slack);
 }

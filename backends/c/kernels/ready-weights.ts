@@ -1,14 +1,14 @@
 /** Weights in panels as a product reads them: where they are stored, or made ready in scratch memory. */
 import { add, div, type Expression, type KernelArray, mul } from '../../kernel/index.ts';
 import type { Layer } from '../layer.ts';
-import type { StepWriter } from '../step-writer.ts';
+import type { ScratchScope, StepWriter } from '../step-writer.ts';
 import { panelOutputs, panelPitch, panelsOf, panelTitle, panelWeights, runsOf } from './panels.ts';
 import type { Method } from './tile.ts';
 
 export interface ReadyWeights {
   readonly array: KernelArray;
-  /** Makes `count` panels from `first` on ready, at the beginning of `array`; undefined where they are as stored. */
-  readonly make: ((first: Expression, count: number) => void) | undefined;
+  /** Makes `count` panels from `first` on ready, as the panels from `at` on of `array`; undefined where they are as stored. */
+  readonly make: ((first: Expression, count: number, at: Expression) => void) | undefined;
 }
 
 /** Panels of a layer as they are stored. */
@@ -42,23 +42,30 @@ export function overPanel(
   );
 }
 
-/** The weights of a layer; scratch has room for the panels of a tile, or for all. */
-export function readyWeights(writer: StepWriter, layer: Layer, method: Method, room: number): ReadyWeights {
+/** The weights of a layer; scratch has room for `room` panels, each thread's own or one for all. */
+export function readyWeights(
+  writer: StepWriter,
+  layer: Layer,
+  method: Method,
+  scope: ScratchScope,
+  room: number,
+): ReadyWeights {
   const stored = storedPanels(writer, layer);
   const { product } = method;
   if (layer.weightBits === 8 && product.weights === 'i8') return { array: stored, make: undefined };
   const runs = runsOf(layer);
   const pitch = panelPitch(runs);
-  const array = writer.scratch('ready', product.weights, room * pitch);
+  const array = writer.scratch(scope, 'ready', product.weights, room * pitch);
   const packed = layer.weightBits === 8 ? 1 : 2;
   const { block } = writer;
   return {
     array,
-    make: (first, count) => {
+    make: (first, count, place) => {
       const from = block.let('stored', mul(first, pitch / packed));
+      const into = mul(place, pitch);
       overPanel(writer, method, count * runs.count * runs.length, (at, to) => {
         product.ready(stored, add(from, packed === 1 ? at : div(at, 2))).forEach((weights, step) => {
-          block.storeVector(product.store, array, to(step), weights);
+          block.storeVector(product.store, array, add(into, to(step)), weights);
         });
       });
     },

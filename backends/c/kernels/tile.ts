@@ -9,8 +9,18 @@
  *      :         :         :           28 dot products on 16 loads
  *     x[13]   acc_13_0  acc_13_1
  */
-import { add, type Block, type Expression, type KernelArray, type Variable } from '../../kernel/index.ts';
+import {
+  add,
+  type Block,
+  type Expression,
+  type KernelArray,
+  min,
+  mul,
+  sub,
+  type Variable,
+} from '../../kernel/index.ts';
 import type { Product, VectorMachine } from '../isa/machine.ts';
+import type { Span } from '../share.ts';
 import { panelOutputs } from './panels.ts';
 
 /** Accumulators of a kernel: neighbouring pixels of a row, times registers of outputs. */
@@ -31,6 +41,35 @@ export const counted = (count: number): readonly number[] => Array.from({ length
 /** Panels a tile takes: a panel is one register of AVX-512, several of narrower machines. */
 export const panelsOfTile = ({ machine, tile }: Method): number =>
   Math.max(1, (tile.registers * machine.lanes) / panelOutputs);
+
+/**
+ * A loop a tile of `size` items at a time: the span counts tiles where they divide the loop (`even`), otherwise items, at least a tile of them, and
+ * the last tile starts early. `body` is given the first item.
+ */
+export function overTiles(
+  block: Block,
+  name: string,
+  size: number,
+  even: boolean,
+  { from, to }: Span,
+  body: (start: Expression) => void,
+): void {
+  if (even) {
+    block.for(`${name}_tile`, from, to, (tile) => {
+      body(mul(tile, size));
+    });
+    return;
+  }
+  block.for(
+    `${name}_at`,
+    from,
+    to,
+    (at) => {
+      body(block.let(name, min(at, sub(to, size))));
+    },
+    size,
+  );
+}
 
 /** Sums of a tile, [pixel][register], all starting with the same. */
 export const declareSums = (

@@ -9,6 +9,8 @@
  *
  * Where the transformed input of the whole image is small there is one band, and filters are transformed a tile of outputs at a time: they are
  * then still near when they are multiplied. Otherwise all filters are transformed first, and bands are small enough for the second-level cache.
+ *
+ * Threads share the outputs of a single band, once all of them have transformed it; otherwise each has bands of its own.
  */
 import {
   offsetSums,
@@ -33,12 +35,13 @@ import {
   sub,
 } from '../../kernel/index.ts';
 import type { Layer } from '../layer.ts';
+import { share, shareBoth, type Span, type Work } from '../share.ts';
 import type { StepWriter } from '../step-writer.ts';
 import { copyPadded } from './padded-copy.ts';
 import { panelOutputs, panelPitch, panelsOf, panelStart, runsOf } from './panels.ts';
 import { overPanel, storedPanels } from './ready-weights.ts';
 import type { Folding } from './short-sums.ts';
-import { counted, declareSums, emitStep, type Method, panelsOfTile } from './tile.ts';
+import { counted, declareSums, emitStep, type Method, overTiles, panelsOfTile } from './tile.ts';
 import type { VectorEpilogue } from './vector-epilogue.ts';
 import {
   patchesAtATime,
@@ -112,15 +115,22 @@ class WinogradConvolution {
     const { channels, outputs, node, weight } = layer;
     const { width, height, patches, bands } = this.#geometry;
     this.#own = panelsOfTile(method);
-    this.#kept = bands === 1 ? this.#own : panelsOf(outputs);
+    const alone = bands === 1;
+    this.#kept = alone ? this.#own : panelsOf(outputs);
     this.#x = writer.input(node.operands[0]!, 'x');
     this.#stored = storedPanels(writer, layer);
     this.#patchPitch = patches * channels + apart;
     this.#filterPitch = this.#kept * panelOutputs * channels + apart;
-    this.#padded = writer.scratch('padded', 'u8', width * height * channels);
-    this.#patches = writer.scratch('patches', product.inputs, positions * this.#patchPitch);
-    this.#filters = writer.scratch('filters', product.weights, positions * this.#filterPitch);
-    this.#sums = writer.scratch('sums', 'i32', positions * this.#group * tile.registers * machine.lanes);
+    this.#padded = writer.scratch('shared', 'padded', 'u8', width * height * channels);
+    const [ofBand, ofTile] = alone ? (['shared', 'own'] as const) : (['own', 'shared'] as const);
+    this.#patches = writer.scratch(ofBand, 'patches', product.inputs, positions * this.#patchPitch);
+    this.#filters = writer.scratch(ofTile, 'filters', product.weights, positions * this.#filterPitch);
+    this.#sums = writer.scratch(
+      'own',
+      'sums',
+      'i32',
+      positions * this.#group * tile.registers * machine.lanes,
+    );
     this.#folding = product.fold === undefined ? undefined : winogradFolding(layer);
     this.#offset = product.inputs === 'u8' ? winogradOffset : 0;
     // Four times the bias, less what the offset adds: one table for each of the four results of a patch.
@@ -137,26 +147,70 @@ class WinogradConvolution {
 
   write(): void {
     const { block } = this.#writer;
-    const { bands, bandRows, down } = this.#geometry;
-    const panels = panelsOf(this.#layer.outputs);
-    const alone = bands === 1;
-    if (!alone) this.#transformFilters(i32(0));
-    block.for('image_at', 0, this.#layer.batch, (image) => {
+    const alone = this.#geometry.bands === 1;
+    const { batch } = this.#layer;
+    if (!alone) this.#transformFilters(i32(0), share(this.#writer, { items: this.#kept }));
+    block.for('image_at', 0, batch, (image) => {
       this.#pad(image);
-      block.for('band', 0, bands, (band) => {
-        const firstRow = alone ? i32(0) : block.let('first_row', min(mul(band, bandRows), down - bandRows));
-        this.#transformInput(firstRow);
-        block.for('tile', 0, Math.ceil(panels / this.#own), (tile) => {
-          const start = mul(tile, this.#own);
-          const panel = panels % this.#own === 0 ? start : block.let('panel', min(start, panels - this.#own));
-          if (alone) this.#transformFilters(panel);
-          this.#overGroups((patch) => {
-            this.#multiply(patch, alone ? i32(0) : panel);
+      block.barrier();
+      if (alone) this.#oneBand(image);
+      else this.#ownBands(image);
+      if (batch > 1) block.barrier();
+    });
+  }
+
+  /** The whole image is one band. */
+  #oneBand(image: Expression): void {
+    const { block } = this.#writer;
+    const { outputs } = this.#layer;
+    this.#transformInput(i32(0), share(this.#writer, { items: this.#geometry.bandRows }));
+    block.barrier();
+    // Outputs of an incomplete panel are computed with those of the one before: no two threads may have them.
+    const tiles: Work =
+      outputs % panelOutputs === 0
+        ? this.#panelWork
+        : { items: this.#panelWork.items, least: panelsOf(outputs) };
+    const [ownPanels, ownGroups] = shareBoth(this.#writer, tiles, this.#groupWork);
+    this.#overPanels(ownPanels, (panel) => {
+      this.#transformFilters(panel, { from: 0, to: this.#kept });
+      this.#overGroups(ownGroups, (patch) => {
+        this.#multiply(patch, i32(0));
+        this.#finish(image, i32(0), patch, panel);
+      });
+    });
+  }
+
+  /** Bands of rows, all outputs of each: a thread has some of the rows, and makes bands of them. */
+  #ownBands(image: Expression): void {
+    const { block } = this.#writer;
+    const { bandRows, down } = this.#geometry;
+    overTiles(
+      block,
+      'first_row',
+      bandRows,
+      false,
+      share(this.#writer, { items: down, least: bandRows }),
+      (firstRow) => {
+        this.#transformInput(firstRow, { from: 0, to: bandRows });
+        this.#overPanels({ from: 0, to: this.#panelWork.items }, (panel) => {
+          this.#overGroups({ from: 0, to: this.#groupWork.items }, (patch) => {
+            this.#multiply(patch, panel);
             this.#finish(image, firstRow, patch, panel);
           });
         });
-      });
-    });
+      },
+    );
+  }
+
+  /** The loop over panels: tiles of them where those divide them, else panel by panel with the last tile starting early. */
+  get #panelWork(): Work {
+    const panels = panelsOf(this.#layer.outputs);
+    return panels % this.#own === 0 ? { items: panels / this.#own } : { items: panels, least: this.#own };
+  }
+
+  #overPanels(span: Span, body: (panel: Expression) => void): void {
+    const even = panelsOf(this.#layer.outputs) % this.#own === 0;
+    overTiles(this.#writer.block, 'panel', this.#own, even, span, body);
   }
 
   /** Copies an image between columns and rows of padding; 1 before, whatever completes the patches behind. */
@@ -164,7 +218,7 @@ class WinogradConvolution {
     const { channels, form, window } = this.#layer;
     const { width, height } = this.#geometry;
     const { x, y } = window;
-    copyPadded(this.#writer.block, image, {
+    copyPadded(this.#writer, image, {
       from: this.#x,
       to: this.#padded,
       channels,
@@ -179,15 +233,16 @@ class WinogradConvolution {
     });
   }
 
-  #transformInput(firstRow: Expression): void {
+  /** Transforms some rows of patches of the band that begins at `firstRow`. */
+  #transformInput(firstRow: Expression, rows: Span): void {
     const { block } = this.#writer;
     const { channels } = this.#layer;
-    const { across, bandRows, width } = this.#geometry;
+    const { across, width } = this.#geometry;
     const lanes = this.#method.product.narrow.find(({ size }) => channels % size === 0)!;
     const ring = namedRing(block, lanes);
     const offset = this.#offset;
     block.comment(`transformed patches: B^T d B${offset === 0 ? '' : ` + ${offset}`}`);
-    block.for('row', 0, bandRows, (row) => {
+    block.for('row', rows.from, rows.to, (row) => {
       block.for('column', 0, across, (column) => {
         const from = block.let(
           'source',
@@ -218,8 +273,8 @@ class WinogradConvolution {
     });
   }
 
-  /** Transforms the filters of the panels kept, from `panel` on. */
-  #transformFilters(panel: Expression): void {
+  /** Transforms the filters of some of the panels kept, the first of which is `panel`. */
+  #transformFilters(panel: Expression, panels: Span): void {
     const { block } = this.#writer;
     const { machine, product } = this.#method;
     const runs = runsOf(this.#layer);
@@ -229,7 +284,7 @@ class WinogradConvolution {
     const lanes = product.narrow.find(({ size }) => size === machine.lanes * product.step)!;
     const ring = namedRing(block, lanes);
     block.comment('transformed filters: 2G g (2G)^T');
-    block.for('own', 0, this.#kept, (own) => {
+    block.for('own', panels.from, panels.to, (own) => {
       const from = block.let('stored', mul(add(panel, own), panelPitch(runs) / packed));
       overPanel(this.#writer, this.#method, channels, (stored, ready) => {
         const start = add(from, packed === 1 ? stored : div(stored, packed));
@@ -255,14 +310,16 @@ class WinogradConvolution {
     });
   }
 
-  #overGroups(body: (patch: Expression) => void): void {
-    const { block } = this.#writer;
+  /** The loop over patches: groups of them where those divide them, else patch by patch with the last group starting early. */
+  get #groupWork(): Work {
     const { patches } = this.#geometry;
     const own = this.#group;
-    block.for('group', 0, Math.ceil(patches / own), (group) => {
-      const start = mul(group, own);
-      body(patches % own === 0 ? start : block.let('first_patch', min(start, patches - own)));
-    });
+    return patches % own === 0 ? { items: patches / own } : { items: patches, least: own };
+  }
+
+  #overGroups(span: Span, body: (patch: Expression) => void): void {
+    const even = this.#geometry.patches % this.#group === 0;
+    overTiles(this.#writer.block, 'first_patch', this.#group, even, span, body);
   }
 
   /** The 16 products of a group: sums[position][patch][register]. */

@@ -51,7 +51,7 @@ async function bench(terminal: Terminal, options: Options, path: string): Promis
     const { value: inputs } = await drawnInputs(source, 1, options.seed).next();
     if (inputs === undefined) throw new Error('no input was drawn');
     terminal.say(`timing ${repeat} runs`);
-    const timed = await runner.bench(inputs, { repeat, warmup, threads });
+    const timed = await runner.bench(inputs, { repeat, warmup });
     const { milliseconds, layers, device, isa } = timed;
     if (options.profile !== undefined) {
       const run = timedLayers(await model.artifact.program(), manifest, timed, threads);

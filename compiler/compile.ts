@@ -145,7 +145,7 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
   const samples = readsSamples(pipeline, registry)
     ? (options.samples ?? drawSamples(graph, options, report))
     : undefined;
-  if (from !== 'float') warnUnused(options, samples, report);
+  if (from !== 'float' || options.trained !== undefined) warnUnused(options, samples, report);
   const context: PassContext = {
     executor: options.executor ?? quickExecutor(report),
     ...(samples === undefined
@@ -360,16 +360,20 @@ function trainedPipeline(target: Target, from: Level, to: Level): Pipeline {
   return restorePipeline(to);
 }
 
+/** Says which options nothing asks, where the bits and ranges of a program are those it arrived with or those of a training. */
 function warnUnused(options: CompileOptions, read: Samples | undefined, report: PassContext['report']): void {
-  const given = [options.bits, options.precision, options.layerBits].some((option) => option !== undefined);
-  if (given || (options.samples !== undefined && read === undefined)) {
-    report({
-      code: 'compile/already-quantized',
-      severity: 'warning',
-      message:
-        'the model is quantized already: its own bits and ranges are kept, and options for bits and calibration change nothing',
-    });
-  }
+  const { bits, precision, layerBits, trained } = options;
+  const chosen = [bits, precision, layerBits, trained === undefined ? undefined : options.round];
+  const calibrates = options.samples !== undefined && read === undefined;
+  if (!calibrates && chosen.every((option) => option === undefined)) return;
+  report({
+    code: trained === undefined ? 'compile/already-quantized' : 'compile/already-trained',
+    severity: 'warning',
+    message:
+      trained === undefined
+        ? 'the model is quantized already: its own bits and ranges are kept, and options for bits and calibration change nothing'
+        : `the bits, ranges and weights are those that ${trained.name} was trained with: options for bits, calibration and rounding change nothing`,
+  });
 }
 
 /** Samples where the user gave none: said loudly, since nobody can promise an accuracy for them. */

@@ -7,7 +7,7 @@ interface Curve {
   readonly points: readonly (readonly [step: number, value: number])[];
 }
 
-const [width, height, left, bottom, top] = [720, 220, 56, 28, 24];
+const [width, height, left, right, bottom, top] = [720, 220, 56, 24, 28, 24];
 
 /** Two panels: loss above, accuracies below. */
 export function drawCurves(title: string, lines: readonly MetricsLine[]): string {
@@ -40,7 +40,7 @@ function panel(label: string, curves: readonly Curve[]): string {
     Math.max(...points.map(([, value]) => value)),
   ];
   const span = high - low || 1;
-  const x = (step: number): number => left + ((width - left - 12) * step) / last;
+  const x = (step: number): number => left + ((width - left - right) * step) / last;
   const y = (value: number): number => height - bottom - ((height - bottom - 24) * (value - low)) / span;
   const ticks = [0, 0.5, 1].map((part) => low + part * span);
   const drawn = curves.map(({ colour, points: path }) => {
@@ -57,13 +57,13 @@ function panel(label: string, curves: readonly Curve[]): string {
   });
   const legend = curves.map(
     ({ label: name, colour }, i) =>
-      `<text x="${width - 130}" y="${12 + 14 * i}" fill="${colour}">${escape(name)}</text>`,
+      `<text x="${width - right - 120 * (curves.length - 1 - i)}" y="12" text-anchor="end" fill="${colour}">${escape(name)}</text>`,
   );
   return [
     `<text x="${left}" y="12" fill="#444">${escape(label)}</text>`,
     ...ticks.map(
       (value) =>
-        `<line x1="${left}" x2="${width - 12}" y1="${y(value).toFixed(1)}" y2="${y(value).toFixed(1)}" stroke="#eee"/>` +
+        `<line x1="${left}" x2="${width - right}" y1="${y(value).toFixed(1)}" y2="${y(value).toFixed(1)}" stroke="#eee"/>` +
         `<text x="${left - 6}" y="${(y(value) + 4).toFixed(1)}" text-anchor="end" fill="#666">${Number(value.toPrecision(3))}</text>`,
     ),
     ...[0, 0.5, 1].map(

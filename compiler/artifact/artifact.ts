@@ -36,6 +36,12 @@ export function programFiles(graph: Graph, folder = '', name = 'model'): Emitted
   ];
 }
 
+/** JSON to be read, a list of numbers on one line. (A line break within brackets is none of a string's: JSON has none there.) */
+const manifestText = (manifest: Manifest): string =>
+  `${JSON.stringify(manifest, undefined, 2)}\n`.replace(/\[\n[-\d.e+,\s]*\]/g, (list) =>
+    list.replace(/\s+/g, ' ').replace('[ ', '[').replace(' ]', ']'),
+  );
+
 /** Every file as bytes, the manifest first, which lists the others with their sizes and digests. */
 export async function assembleArtifact(
   files: readonly EmittedFile[],
@@ -56,6 +62,6 @@ export async function assembleArtifact(
     })),
   );
   const manifest = describe(listed);
-  const text = encoder.encode(`${JSON.stringify(manifest, undefined, 2)}\n`);
+  const text = encoder.encode(manifestText(manifest));
   return { manifest, files: [{ name: manifestName, role: 'manifest', bytes: text }, ...contents] };
 }

@@ -4,7 +4,7 @@
  *
  * `nanoseconds` is what one word of every pixel's row costs eight invocations, a subgroup of lavapipe. It was measured on a 3x3 layer of 64 channels
  * and 56x56 pixels on one core of Zen 3 at 3.2 GHz, where a gathered word costs 6 to 8, a word told by a neighbour 1, a quarter of a quad of
- * dot products 1.1, and sums that do not fit the registers cost as much again. No GPU was asked: `qc tune` asks the device that is there.
+ * dot products 1.1, and sums that do not fit the registers cost as much again. No GPU was asked.
  */
 import type { Convolution } from './convolution-shape.ts';
 import { runsOfPairs } from './field-pairs.ts';

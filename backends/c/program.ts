@@ -19,7 +19,7 @@ import {
 import type { ImagePort } from './boundary.ts';
 import type { VectorMachine } from './isa/machine.ts';
 import { type SelectKernel, selectKernel } from './kernels/catalogue.ts';
-import { stepCode } from './step-code.ts';
+import { kernelOf, stepCode } from './step-code.ts';
 import { layoutOf, type ProgramFacts, type StepCode } from './step-writer.ts';
 
 /** A tensor of the caller's: an input or output of the program. */
@@ -108,9 +108,12 @@ export function planProgram(
   const plan: Schedule = { steps: ordered, aliases };
   const entrySteps = ordered.filter((step) => isEntry(step.inputs));
   const port = imageEntry(graph, entrySteps, image);
-  const variants = machines.map((machine): Variant => {
+  const written = new Map<VectorMachine | undefined, Variant>();
+  const variantOf = (machine: VectorMachine | undefined): Variant => {
+    const known = written.get(machine);
+    if (known !== undefined) return known;
     const codes = ordered.map((step) => stepCode(step, facts, { nameOf, machine, select }));
-    return {
+    const variant: Variant = {
       machine,
       entrySteps: codes.slice(0, entrySteps.length),
       steps: codes.slice(entrySteps.length),
@@ -119,6 +122,29 @@ export function planProgram(
           ? undefined
           : entrySteps.map((step) => stepCode(step, facts, { nameOf, machine, image: port })),
     };
+    written.set(machine, variant);
+    return variant;
+  };
+  /** The other machine's steps, but for those that this one does better; undefined where there is none of these. */
+  const refinedVariant = (machine: VectorMachine, refined: VectorMachine): Variant | undefined => {
+    const better = ordered.map((step) => kernelOf(step, facts, machine, select)?.machine === machine);
+    if (!better.includes(true)) return undefined;
+    const other = variantOf(refined);
+    const codes = [...other.entrySteps, ...other.steps].map((code, i) =>
+      better[i] === true ? stepCode(ordered[i]!, facts, { nameOf, machine, select }) : code,
+    );
+    return {
+      ...other,
+      machine,
+      entrySteps: codes.slice(0, entrySteps.length),
+      steps: codes.slice(entrySteps.length),
+    };
+  };
+  const variants = machines.flatMap((machine) => {
+    if (machine?.refines === undefined) return variantOf(machine);
+    const variant = refinedVariant(machine, machine.refines);
+    if (variant !== undefined) return variant;
+    return machines.includes(machine.refines) ? [] : variantOf(machine.refines);
   });
 
   const inputs = ports(

@@ -18,11 +18,16 @@ export function sourceFile(
   head: readonly string[],
   pool: WeightPool,
 ): string {
-  const codes = program.variants.flatMap((variant) => [
-    ...variant.entrySteps,
-    ...(variant.imageSteps ?? []),
-    ...variant.steps,
-  ]);
+  // Machines that refine others share steps with them.
+  const codes = [
+    ...new Set(
+      program.variants.flatMap((variant) => [
+        ...variant.entrySteps,
+        ...(variant.imageSteps ?? []),
+        ...variant.steps,
+      ]),
+    ),
+  ];
   const unit = printCUnit(
     codes.map(({ kernel }) => kernel),
     { taken: names.all, team: { type: names.team, meet: names.meet } },

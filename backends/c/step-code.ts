@@ -113,6 +113,16 @@ export interface StepOptions {
   readonly image?: ImagePort;
 }
 
+/** The row of the catalogue that does a step on a machine; undefined where none does. */
+export function kernelOf(
+  step: Step,
+  facts: ProgramFacts,
+  machine: VectorMachine,
+  select: SelectKernel = selectKernel,
+): KernelRow | undefined {
+  return vectorKernel(new StepWriter('unwritten', facts, machine.isa), step, machine, select);
+}
+
 /** Writes one step. */
 export function stepCode(
   step: Step,

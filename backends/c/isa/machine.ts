@@ -51,8 +51,24 @@ export interface Product {
   readonly store: StoreRow;
   /** Registers of inputs or weights as they are multiplied, the widest first: at least one of 16. */
   readonly narrow: readonly NarrowLanes[];
+  /** Present where a dot product does two steps at once. */
+  readonly pairs?: PairedSteps;
   /** Estimates of what kernels take, by which they are ranked. */
   readonly cost: ProductCost;
+}
+
+/** What it takes to do two steps of bytes in one dot product: see `kernels/paired-steps.ts`. */
+export interface PairedSteps {
+  /** Adds bytes that wrap. */
+  readonly add: (a: Expression, b: Expression) => Expression;
+  /** The same byte in every lane. */
+  readonly splat: (value: number) => Expression;
+  /** `bytes` bytes of memory, and of those the second four of each eight in the place of the first, zeros in theirs. */
+  readonly bytes: number;
+  readonly load: (array: KernelArray, index: Operand) => Expression;
+  readonly seconds: (bytes: Expression) => Expression;
+  /** Accumulators of a tile: registers are needed for both steps' inputs and weights, and for what they add up to. */
+  readonly accumulators: number;
 }
 
 /** Cycles on a processor of the machine's kind: fitted to measurements, good for a ranking. */
@@ -73,10 +89,14 @@ export interface Products {
   readonly words?: Product;
   /** u8 * i8 of which two products fit 16 bits, added up in 16 bits. */
   readonly short?: Product;
+  /** u4 * i4, two steps at once. */
+  readonly paired?: Product;
 }
 
 export interface VectorMachine {
   readonly isa: Isa;
+  /** The machine whose kernels it runs too: the catalogue has rows of its own only for what it does better. */
+  readonly refines?: VectorMachine;
   /** One sentence, for `--help` and the docs. */
   readonly summary: string;
   /** A C expression that is true where this program runs on such a machine. Its operands are checked in order. */

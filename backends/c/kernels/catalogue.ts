@@ -8,6 +8,7 @@ import type { Layer } from '../layer.ts';
 import type { StepWriter } from '../step-writer.ts';
 import { directCycles, tileFits } from './direct-cost.ts';
 import { directConvolution, type Ending } from './direct.ts';
+import { pairsRefuse } from './paired-steps.ts';
 import { panelOutputs, runsOf } from './panels.ts';
 import { foldingOf } from './short-sums.ts';
 import type { Method, Tile } from './tile.ts';
@@ -20,6 +21,8 @@ export interface KernelRow {
   readonly machine: VectorMachine;
   readonly weightBits: number;
   readonly algorithm: 'direct' | 'winograd2x2';
+  /** Two steps in one product. */
+  readonly inPairs: boolean;
   /** Bits of the inputs it takes, or fewer. */
   readonly inputBits: number;
   /** Pixels and outputs of a tile. */
@@ -32,7 +35,7 @@ export interface KernelRow {
 }
 
 /** Tiles worth having: as many accumulators as fit, or few for layers with few pixels. */
-function tilesOf({ accumulators, lanes }: VectorMachine): readonly Tile[] {
+function tilesOf(accumulators: number, lanes: number): readonly Tile[] {
   const perPanel = panelOutputs / lanes;
   const panels = [1, 2, 4, 8].filter((count) => count * perPanel <= accumulators);
   return panels.flatMap((count) => {
@@ -47,27 +50,41 @@ function tilesOf({ accumulators, lanes }: VectorMachine): readonly Tile[] {
   });
 }
 
-/** What a name says of operands and sums. */
-const operands = (inputBits: number, weightBits: number): string => `u${inputBits}_i${weightBits}w_conv2d`;
+/** What a name says of operands, algorithm and tile. */
+function nameOf(
+  { machine, product, tile }: Method,
+  inputBits: number,
+  weightBits: number,
+  algorithm: KernelRow['algorithm'],
+): string {
+  const pairs = product.pairs === undefined ? '' : '_pairs';
+  const outputs = tile.registers * machine.lanes;
+  return `u${inputBits}_i${weightBits}w_conv2d_${algorithm}${pairs}_${tile.pixels}x${outputs}__${machine.isa.name}`;
+}
 
 const directRow = (machine: VectorMachine, product: Product, tile: Tile, weightBits: 8 | 4): KernelRow => {
   const method: Method = { machine, product, tile };
   const outputs = tile.registers * machine.lanes;
   const ready = weightBits === 4 || product.weights === 'i16' ? ', weights made ready once a layer' : '';
   const short = product.fold === undefined ? '' : ', sums of 16 bits';
+  const paired = product.pairs === undefined ? '' : ', two steps in one product';
+  const inputBits = product.pairs === undefined ? 8 : 4;
   return {
-    name: `${operands(8, weightBits)}_direct_${tile.pixels}x${outputs}__${machine.isa.name}`,
-    summary: `register tile of ${tile.pixels} pixels and ${outputs} outputs${short}${ready}`,
+    name: nameOf(method, inputBits, weightBits, 'direct'),
+    summary: `register tile of ${tile.pixels} pixels and ${outputs} outputs${short}${paired}${ready}`,
     machine,
     weightBits,
     algorithm: 'direct',
-    inputBits: 8,
+    inPairs: product.pairs !== undefined,
+    inputBits,
     tile: { pixels: tile.pixels, outputs },
     refuses: (layer) => {
       const perGroup = layer.outputs / layer.groups;
       if (layer.weightBits !== weightBits) return `weights of ${layer.weightBits} bits`;
       if (layer.form.element !== 'u8') return 'sums that would leave 32 bits on unsigned inputs';
       if (perGroup < panelOutputs) return `${perGroup} outputs a group are fewer than ${panelOutputs}`;
+      const unpaired = pairsRefuse(layer, product, 'direct');
+      if (unpaired !== undefined) return unpaired;
       if (!tileFits(layer, method)) return 'the tile is larger than the layer';
       if (product.fold !== undefined && foldingOf(layer, runsOf(layer)) === undefined)
         return 'products that leave 16 bits';
@@ -85,12 +102,14 @@ const winogradRow = (machine: VectorMachine, product: Product, tile: Tile, weigh
   const method: Method = { machine, product, tile };
   const outputs = tile.registers * machine.lanes;
   const inputBits = product.inputs === 'u8' ? 4 : 8;
+  const paired = product.pairs === undefined ? '' : ', two steps in one product';
   return {
-    name: `${operands(inputBits, weightBits)}_winograd2x2_${tile.pixels}x${outputs}__${machine.isa.name}`,
-    summary: `3x3 on transformed 4x4 patches, 2.25 times fewer products: register tile of ${tile.pixels} patches and ${outputs} outputs`,
+    name: nameOf(method, inputBits, weightBits, 'winograd2x2'),
+    summary: `3x3 on transformed 4x4 patches, 2.25 times fewer products: register tile of ${tile.pixels} patches and ${outputs} outputs${paired}`,
     machine,
     weightBits,
     algorithm: 'winograd2x2',
+    inPairs: product.pairs !== undefined,
     inputBits,
     tile: { pixels: tile.pixels, outputs },
     refuses: (layer, ending) => {
@@ -124,9 +143,20 @@ function rowsOf(machine: VectorMachine, tile: Tile): readonly KernelRow[] {
   ];
 }
 
-export const catalogue: readonly KernelRow[] = machines.flatMap((machine) =>
-  tilesOf(machine).flatMap((tile) => rowsOf(machine, tile)),
-);
+/** What a machine does better than the one it refines. */
+function pairedRows(machine: VectorMachine): readonly KernelRow[] {
+  const { paired } = machine.products;
+  if (paired?.pairs === undefined) return [];
+  return tilesOf(paired.pairs.accumulators, machine.lanes).flatMap((tile) => [
+    directRow(machine, paired, tile, 4),
+    ...(tile.pixels === 1 ? [] : [winogradRow(machine, paired, tile, 4)]),
+  ]);
+}
+
+export const catalogue: readonly KernelRow[] = machines.flatMap((machine) => [
+  ...pairedRows(machine),
+  ...tilesOf(machine.accumulators, machine.lanes).flatMap((tile) => rowsOf(machine, tile)),
+]);
 
 /** Chooses the kernel for a layer on a machine; undefined where none takes it. */
 export type SelectKernel = (
@@ -138,7 +168,8 @@ export type SelectKernel = (
 export const selectKernel: SelectKernel = (layer, machine, ending) => {
   let best: { readonly row: KernelRow; readonly cycles: number } | undefined;
   for (const row of catalogue) {
-    if (row.machine !== machine || row.refuses(layer, ending) !== undefined) continue;
+    if (row.machine !== machine && row.machine !== machine.refines) continue;
+    if (row.refuses(layer, ending) !== undefined) continue;
     const cycles = row.cycles(layer);
     if (best === undefined || cycles < best.cycles) best = { row, cycles };
   }

@@ -21,12 +21,14 @@ import {
   sub,
   type Variable,
 } from '../../kernel/index.ts';
+import type { Product } from '../isa/machine.ts';
 import type { Layer } from '../layer.ts';
 import type { RowReader } from '../rows.ts';
 import { share, shareBoth, type Span, type Work } from '../share.ts';
 import type { StepWriter } from '../step-writer.ts';
 import { flips, type Geometry, geometryOf, slack } from './geometry.ts';
 import { copyPadded } from './padded-copy.ts';
+import { InputTerms, pairedBias, pairOffset, stepInputs } from './paired-steps.ts';
 import { panelOutputs, panelPitch, panelsOf, panelStart } from './panels.ts';
 import { allPanels, type ReadyWeights, readyWeights } from './ready-weights.ts';
 import { type Folding, foldingOf } from './short-sums.ts';
@@ -59,6 +61,8 @@ class DirectConvolution {
   /** Short sums: how they are folded, and where their totals wait meanwhile. */
   readonly #folding: Folding | undefined;
   readonly #totals: KernelArray | undefined;
+  /** Products in pairs: what the sums of each pixel of an image start from. */
+  readonly #terms: KernelArray | undefined;
 
   constructor(writer: StepWriter, layer: Layer, method: Method, ending: Ending) {
     this.#writer = writer;
@@ -82,7 +86,7 @@ class DirectConvolution {
       ending.kind === 'vector'
         ? readyWeights(writer, layer, method, 'own', panelsOfTile(method))
         : readyWeights(writer, layer, method, 'shared', allPanels(layer));
-    this.#bias = writer.table('bias', 'i32', flips(layer, product) ? flippedBias(layer) : layer.bias);
+    this.#bias = writer.table('bias', 'i32', biasOf(layer, product));
     this.#sums =
       ending.kind === 'rows' ? writer.scratch('own', 'sums', 'i32', tile.pixels * layer.outputs) : undefined;
     this.#folding = product.fold === undefined ? undefined : foldingOf(layer, runs);
@@ -90,6 +94,9 @@ class DirectConvolution {
       typeof this.#folding === 'number'
         ? writer.scratch('own', 'totals', 'i32', tile.pixels * tile.registers * machine.lanes)
         : undefined;
+    const { rows, columns } = this.#geometry;
+    this.#terms =
+      product.pairs === undefined ? undefined : writer.scratch('shared', 'terms', 'i32', rows * columns);
   }
 
   write(): void {
@@ -108,6 +115,10 @@ class DirectConvolution {
     block.for('image_at', 0, images, (image) => {
       this.#copyInput(image);
       if (makesAll || copy !== undefined) block.barrier();
+      if (this.#terms !== undefined) {
+        this.#makeTerms(image, this.#terms);
+        block.barrier();
+      }
       const [panels, strips] = this.#spans();
       if (this.#ending.kind === 'vector') {
         this.#overPanels(panels, (group, panel) => {
@@ -129,7 +140,37 @@ class DirectConvolution {
           });
         });
       }
-      if (images > 1 && copy !== undefined) block.barrier();
+      if (images > 1 && (copy !== undefined || this.#terms !== undefined)) block.barrier();
+    });
+  }
+
+  /** What sums start from, for every pixel of the result. */
+  #makeTerms(image: Expression, terms: KernelArray): void {
+    const { block } = this.#writer;
+    const { machine, product } = this.#method;
+    const { rows, columns, runs, imagePitch, rowPitch, pixelPitch } = this.#geometry;
+    const inputTerms = new InputTerms(this.#writer, machine, product, pairOffset.direct);
+    const make = (row: Expression, column: Expression): void => {
+      const start = block.let(
+        'pixel_at',
+        add(mul(image, imagePitch), mul(row, rowPitch), mul(column, pixelPitch)),
+      );
+      inputTerms.make(terms, add(mul(row, columns), column), this.#input, runs.length, (body) => {
+        this.#overRuns(start, row, body);
+      });
+    };
+    if (rows === 1) {
+      const { from, to } = share(this.#writer, { items: columns });
+      block.for('column', from, to, (column) => {
+        make(i32(0), column);
+      });
+      return;
+    }
+    const { from, to } = share(this.#writer, { items: rows });
+    block.for('row', from, to, (row) => {
+      block.for('column', 0, columns, (column) => {
+        make(row, column);
+      });
     });
   }
 
@@ -261,7 +302,18 @@ class DirectConvolution {
     const channels = registers.map((v) => block.let(`channel_${v}`, this.#channel(group, panel, v)));
     const bias = (v: number): Expression => loadVector(machine.loadWords, this.#bias, channels[v]!);
     const starts = product.fold === undefined ? registers.map((v) => block.let(`bias_${v}`, bias(v))) : [];
-    const sums = declareSums(block, tile, (v) => starts[v] ?? machine.zero);
+    const terms = this.#terms;
+    const { columns } = this.#geometry;
+    const ofPixel =
+      terms === undefined
+        ? []
+        : pixels.map((p) =>
+            block.let(`term_${p}`, machine.splat(load(terms, add(mul(row, columns), column, p)))),
+          );
+    const sums = declareSums(block, tile, (v, p) => {
+      const start = starts[v] ?? machine.zero;
+      return terms === undefined ? start : machine.add(start, ofPixel[p]!);
+    });
     if (this.#totals !== undefined) {
       this.#overTotals(sums, (at, _, v) => {
         block.storeVector(machine.storeWords, this.#totals!, at, bias(v));
@@ -335,18 +387,17 @@ class DirectConvolution {
   ): void {
     const { block } = this.#writer;
     const { product } = this.#method;
-    const { window, channels, groups, outputs } = this.#layer;
-    const { imagePitch, rowPitch, pixelPitch, inputRow, runs, skips } = this.#geometry;
+    const { channels, groups, outputs } = this.#layer;
+    const { imagePitch, rowPitch, pixelPitch, runs } = this.#geometry;
     const pitch = panelPitch(runs);
     const local = this.#ending.kind === 'vector' && this.#weights.make !== undefined;
     const panelAt = local ? i32(0) : mul(add(mul(group, panelsOf(outputs / groups)), panel), pitch);
-    const { y, x } = window;
     const start = block.let(
       'pixel_at',
       add(mul(image, imagePitch), mul(row, rowPitch), mul(column, pixelPitch), mul(group, channels / groups)),
     );
     const length = Math.ceil(runs.useful / product.step) * product.step;
-    const run = (xAt: Expression, number: Expression): void => {
+    this.#overRuns(start, row, (xAt: Expression, number: Expression): void => {
       const wAt = block.let('w', add(panelAt, mul(number, runs.length * panelOutputs)));
       const steps = (from: Expression, to: Expression): void => {
         block.for(
@@ -356,9 +407,11 @@ class DirectConvolution {
           (k) => {
             const at = block.let('at', opaque(add(xAt, k)));
             const weights = { array: this.#weights.array, at: add(wAt, mul(k, panelOutputs)), pitch };
-            emitStep(block, this.#method, sums, weights, (p) => this.#inputs(add(at, p * pixelPitch)));
+            emitStep(block, this.#method, sums, weights, (p, further) =>
+              this.#inputs(add(at, p * pixelPitch + further)),
+            );
           },
-          product.step,
+          stepInputs(product),
         );
       };
       if (this.#totals === undefined) {
@@ -376,7 +429,15 @@ class DirectConvolution {
         },
         own,
       );
-    };
+    });
+  }
+
+  /** Calls `run` with where each run of inputs of a pixel's window begins, and its number among them. */
+  #overRuns(start: Expression, row: Expression, run: (xAt: Expression, number: Expression) => void): void {
+    const { block } = this.#writer;
+    const { window, channels } = this.#layer;
+    const { inputRow, runs, skips } = this.#geometry;
+    const { y, x } = window;
     const rowsOfTaps = runs.count === y.taps;
     const overRow = (v: Expression): void => {
       const down = skips ? sub(mul(v, y.dilation), y.pad) : mul(v, y.dilation);
@@ -396,6 +457,12 @@ class DirectConvolution {
     const end = block.let('last_tap', min(sub(y.extent + y.pad, mul(row, y.stride)), y.taps));
     block.for('v', first, end, overRow);
   }
+}
+
+/** The bias, less what the ways of multiplying add to sums. */
+function biasOf(layer: Layer, product: Product): readonly number[] {
+  if (product.pairs !== undefined) return pairedBias(layer);
+  return flips(layer, product) ? flippedBias(layer) : layer.bias;
 }
 
 /** The bias where every input is 128 too small; what leaves 32 bits on the way comes back with the sums. */

@@ -39,8 +39,9 @@ export function geometryOf(layer: Layer, product: Product): Geometry {
   const { window, channels, form, batch } = layer;
   const { x, y } = window;
   const runs = runsOf(layer);
-  // Where 128 is taken off every input, what is left out would be missed.
-  const skips = form.padding === 0 && y.dilation === 1 && !neverOutside(y) && !flips(layer, product);
+  // Where 128 is taken off every input, or products are taken in pairs, what is left out would be missed.
+  const adds = flips(layer, product) || product.pairs !== undefined;
+  const skips = form.padding === 0 && y.dilation === 1 && !neverOutside(y) && !adds;
   const inPlace =
     product.inputs === 'u8' &&
     form.offset === 0 &&

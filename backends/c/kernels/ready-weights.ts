@@ -2,6 +2,7 @@
 import { add, div, type Expression, type KernelArray, mul } from '../../kernel/index.ts';
 import type { Layer } from '../layer.ts';
 import type { ScratchScope, StepWriter } from '../step-writer.ts';
+import { pairOffset } from './paired-steps.ts';
 import { panelOutputs, panelPitch, panelsOf, panelTitle, panelWeights, runsOf } from './panels.ts';
 import type { Method } from './tile.ts';
 
@@ -17,28 +18,33 @@ export const storedPanels = (writer: StepWriter, layer: Layer): KernelArray =>
 
 /**
  * Calls `body` for every register of a panel and every four inputs: `stored` is where `lanes` outputs' weights begin, in a panel of bytes, and
- * `ready(step)` where those of a step belong.
+ * `ready(step)` where those of a step belong; `second` are the second four of eight, where a product takes them in pairs.
  */
 export function overPanel(
   writer: StepWriter,
   { machine, product }: Method,
   length: number,
-  body: (stored: Expression, ready: (step: number) => Expression) => void,
+  body: (stored: Expression, ready: (step: number) => Expression, second: boolean) => void,
 ): void {
   const { block } = writer;
   const four = 4 * panelOutputs;
+  const fours = product.pairs === undefined ? [0] : [0, four];
   block.for(
     'k',
     0,
     panelOutputs * length,
     (k) => {
-      for (let v = 0; v < panelOutputs / machine.lanes; v++) {
-        body(add(k, v * machine.lanes * 4), (step) =>
-          add(k, step * panelOutputs * product.step + v * machine.lanes * product.step),
-        );
+      for (const further of fours) {
+        for (let v = 0; v < panelOutputs / machine.lanes; v++) {
+          body(
+            add(k, further + v * machine.lanes * 4),
+            (step) => add(k, further + step * panelOutputs * product.step + v * machine.lanes * product.step),
+            further > 0,
+          );
+        }
       }
     },
-    four,
+    four * fours.length,
   );
 }
 
@@ -63,9 +69,12 @@ export function readyWeights(
     make: (first, count, place) => {
       const from = block.let('stored', mul(first, pitch / packed));
       const into = mul(place, pitch);
-      overPanel(writer, method, count * runs.count * runs.length, (at, to) => {
+      overPanel(writer, method, count * runs.count * runs.length, (at, to, second) => {
         product.ready(stored, add(from, packed === 1 ? at : div(at, 2))).forEach((weights, step) => {
-          block.storeVector(product.store, array, add(into, to(step)), weights);
+          const factors = second
+            ? product.pairs!.add(weights, product.pairs!.splat(pairOffset.direct))
+            : weights;
+          block.storeVector(product.store, array, add(into, to(step)), factors);
         });
       });
     },

@@ -21,6 +21,7 @@ import {
 } from '../../kernel/index.ts';
 import type { Product, VectorMachine } from '../isa/machine.ts';
 import type { Span } from '../share.ts';
+import { emitPairedStep } from './paired-steps.ts';
 import { panelOutputs } from './panels.ts';
 
 /** Accumulators of a kernel: neighbouring pixels of a row, times registers of outputs. */
@@ -71,32 +72,44 @@ export function overTiles(
   );
 }
 
-/** Sums of a tile, [pixel][register], all starting with the same. */
+/** Sums of a tile, [pixel][register], with what each starts from. */
 export const declareSums = (
   block: Block,
   { pixels, registers }: Tile,
-  start: (register: number) => Expression,
+  start: (register: number, pixel: number) => Expression,
 ): readonly (readonly Variable[])[] =>
-  counted(pixels).map((p) => counted(registers).map((v) => block.var(`acc_${p}_${v}`, start(v))));
+  counted(pixels).map((p) => counted(registers).map((v) => block.var(`acc_${p}_${v}`, start(v, p))));
 
 /**
- * One step: adds the products of the tile's inputs and weights to its sums. `weights` are read from `at` on, `pitch` elements from one panel to the
- * next; `input` gives what a pixel multiplies them with.
+ * One step, or two at once: adds the products of the tile's inputs and weights to its sums. `weights` are read from `at` on, `pitch` elements from
+ * one panel to the next; `input` gives what a pixel multiplies them with, so many inputs further on.
  */
 export function emitStep(
   block: Block,
   { machine, product }: Method,
   sums: readonly (readonly Variable[])[],
   weights: { readonly array: KernelArray; readonly at: Expression; readonly pitch: number },
-  input: (pixel: number) => Expression,
+  input: (pixel: number, further: number) => Expression,
 ): void {
   const perPanel = panelOutputs / machine.lanes;
-  const registers = sums[0]!.map((_, v) => {
+  const load = (v: number, further: number): Expression => {
     const own = Math.floor(v / perPanel) * weights.pitch + (v % perPanel) * machine.lanes * product.step;
-    return block.let(`w_${v}`, product.load(weights.array, add(weights.at, own)));
-  });
+    return product.load(weights.array, add(weights.at, own + further * panelOutputs));
+  };
+  if (product.pairs !== undefined) {
+    const further = (second: boolean): number => (second ? product.step : 0);
+    emitPairedStep(
+      block,
+      product,
+      sums,
+      (v, second) => load(v, further(second)),
+      (p, second) => input(p, further(second)),
+    );
+    return;
+  }
+  const registers = sums[0]!.map((_, v) => block.let(`w_${v}`, load(v, 0)));
   sums.forEach((own, p) => {
-    const x = block.let(`x_${p}`, input(p));
+    const x = block.let(`x_${p}`, input(p, 0));
     own.forEach((sum, v) => {
       block.set(sum, product.dot(sum, x, registers[v]!));
     });

@@ -2,6 +2,7 @@
 import { transformedRange, transformFilters, winogradLimits, winogradOffset } from '../../plan/index.ts';
 import type { Product } from '../isa/machine.ts';
 import type { Layer } from '../layer.ts';
+import { pairsRefuse, stepInputs } from './paired-steps.ts';
 import { panelOutputs, panelsOf } from './panels.ts';
 import type { Folding } from './short-sums.ts';
 import { type Method, panelsOfTile } from './tile.ts';
@@ -69,6 +70,8 @@ export function winogradRefuses(layer: Layer, method: Method): string | undefine
     if (form.highest > winogradLimits.input) return 'inputs of more than 4 bits';
     if (weight.data.some((w) => Math.abs(w) > winogradLimits.weight)) return 'weights beyond 8';
   }
+  const unpaired = pairsRefuse(layer, product, 'winograd2x2');
+  if (unpaired !== undefined) return unpaired;
   if (channels % 16 !== 0) return `${channels} channels are no multiple of 16`;
   if (outputs < panelOutputs) return `${outputs} outputs are fewer than ${panelOutputs}`;
   const most = Math.max(...highest.map(Math.abs), ...lowest.map(Math.abs));
@@ -140,7 +143,11 @@ export function winogradCycles(layer: Layer, method: Method): number {
   const group = patchesAtATime(geometry, method);
   const groups = bands * Math.ceil(patches / group) * Math.ceil(panelsOf(outputs) / panelsOfTile(method));
   const products =
-    groups * Math.ceil(group / pixels) * positions * (channels / step) * cost.step(pixels, registers);
+    groups *
+    Math.ceil(group / pixels) *
+    positions *
+    (channels / stepInputs(product)) *
+    cost.step(pixels, registers);
   const inputs = (down * across * channels * cost.input) / Math.min(narrow[0]!.size, channels);
   const filters = (outputs * channels * cost.filter) / (machine.lanes * step);
   const results = groups * group * registers * cost.result;

@@ -27,6 +27,7 @@ import {
   type Expression,
   i32,
   type KernelArray,
+  load,
   loadVector,
   lt,
   min,
@@ -38,6 +39,7 @@ import type { Layer } from '../layer.ts';
 import { share, shareBoth, type Span, type Work } from '../share.ts';
 import type { StepWriter } from '../step-writer.ts';
 import { copyPadded } from './padded-copy.ts';
+import { InputTerms, pairedOffsetSums, pairOffset, stepInputs } from './paired-steps.ts';
 import { panelOutputs, panelPitch, panelsOf, panelStart, runsOf } from './panels.ts';
 import { overPanel, storedPanels } from './ready-weights.ts';
 import type { Folding } from './short-sums.ts';
@@ -103,6 +105,8 @@ class WinogradConvolution {
   readonly #folding: Folding | undefined;
   /** What is added to transformed inputs. */
   readonly #offset: number;
+  /** Products in pairs: what the sums of each position and patch of a band start from. */
+  readonly #terms: KernelArray | undefined;
 
   constructor(writer: StepWriter, layer: Layer, method: Method, epilogue: VectorEpilogue) {
     this.#writer = writer;
@@ -132,16 +136,20 @@ class WinogradConvolution {
       positions * this.#group * tile.registers * machine.lanes,
     );
     this.#folding = product.fold === undefined ? undefined : winogradFolding(layer);
-    this.#offset = product.inputs === 'u8' ? winogradOffset : 0;
-    // Four times the bias, less what the offset adds: one table for each of the four results of a patch.
+    this.#terms =
+      product.pairs === undefined ? undefined : writer.scratch(ofBand, 'terms', 'i32', positions * patches);
+    this.#offset = product.inputs === 'u8' && product.pairs === undefined ? winogradOffset : 0;
+    // Four times the bias, less what sums have beside products: one table for each of the four results of a patch.
     const inputs = weight.data.length / outputs;
-    const offsets = counted(outputs).map((o) =>
-      this.#offset === 0 ? [0, 0, 0, 0] : offsetSums(weight.data.subarray(o * inputs, (o + 1) * inputs)),
-    );
+    const offsets = counted(outputs).map((o) => {
+      const filter = weight.data.subarray(o * inputs, (o + 1) * inputs);
+      if (product.pairs !== undefined) return pairedOffsetSums(filter);
+      return this.#offset === 0 ? [0, 0, 0, 0] : offsetSums(filter);
+    });
     this.#bias = writer.table(
       'bias',
       'i32',
-      counted(4).flatMap((i) => layer.bias.map((bias, o) => 4 * bias - offsets[o]![i]!)),
+      counted(4).flatMap((i) => layer.bias.map((bias, o) => (4 * bias - offsets[o]![i]!) | 0)),
     );
   }
 
@@ -269,6 +277,22 @@ class WinogradConvolution {
           },
           lanes.size,
         );
+        if (this.#terms !== undefined) this.#makeTerms(add(mul(row, across), column), this.#terms);
+      });
+    });
+  }
+
+  /** What the sums of a patch start from, at each of its positions. */
+  #makeTerms(patch: Expression, terms: KernelArray): void {
+    const { block } = this.#writer;
+    const { machine, product } = this.#method;
+    const { channels } = this.#layer;
+    const { patches } = this.#geometry;
+    const inputTerms = new InputTerms(this.#writer, machine, product, pairOffset.winograd);
+    block.for('position', 0, positions, (position) => {
+      const from = block.let('transformed', add(mul(position, this.#patchPitch), mul(patch, channels)));
+      inputTerms.make(terms, add(mul(position, patches), patch), this.#patches, channels, (body) => {
+        body(from);
       });
     });
   }
@@ -286,7 +310,7 @@ class WinogradConvolution {
     block.comment('transformed filters: 2G g (2G)^T');
     block.for('own', panels.from, panels.to, (own) => {
       const from = block.let('stored', mul(add(panel, own), panelPitch(runs) / packed));
-      overPanel(this.#writer, this.#method, channels, (stored, ready) => {
+      overPanel(this.#writer, this.#method, channels, (stored, ready, second) => {
         const start = add(from, packed === 1 ? stored : div(stored, packed));
         const taps = counted(3).map((v) =>
           counted(3).map((u) =>
@@ -303,7 +327,8 @@ class WinogradConvolution {
             .flat()
             .forEach((value, position) => {
               const at = add(mul(own, pitch), ready(step), position * this.#filterPitch);
-              block.storeVector(product.store, this.#filters, at, value);
+              const factors = second ? lanes.add(value, lanes.splat(pairOffset.winograd)) : value;
+              block.storeVector(product.store, this.#filters, at, factors);
             });
         });
       });
@@ -327,6 +352,7 @@ class WinogradConvolution {
     const { block } = this.#writer;
     const { machine, product, tile } = this.#method;
     const { channels } = this.#layer;
+    const { patches } = this.#geometry;
     const pitch = panelOutputs * channels;
     const sumsOf = tile.registers * machine.lanes;
     block.for('position', 0, positions, (position) => {
@@ -337,7 +363,15 @@ class WinogradConvolution {
         const strip = this.#group % tile.pixels === 0 ? start : block.let('strip', min(start, last));
         const xAt = block.let('x_at', add(mul(position, this.#patchPitch), mul(add(patch, strip), channels)));
         const to = block.let('sums_at', mul(add(mul(position, this.#group), strip), sumsOf));
-        const sums = declareSums(block, tile, () => machine.zero);
+        const terms = this.#terms;
+        const first = terms === undefined ? undefined : add(mul(position, patches), patch, strip);
+        const ofPatch =
+          terms === undefined
+            ? []
+            : counted(tile.pixels).map((p) =>
+                block.let(`term_${p}`, machine.splat(load(terms, add(first!, p)))),
+              );
+        const sums = declareSums(block, tile, (_, p) => ofPatch[p] ?? machine.zero);
         /** Calls `body` with the place of every sum. */
         const overSums = (body: (at: Expression, sum: Expression) => void): void => {
           sums.forEach((own, p) => {
@@ -354,11 +388,11 @@ class WinogradConvolution {
             (k) => {
               const at = block.let('at', opaque(add(xAt, k)));
               const weights = { array: this.#filters, at: add(wAt, mul(k, panelOutputs)), pitch };
-              emitStep(block, this.#method, sums, weights, (p) =>
-                product.splat(this.#patches, add(at, p * channels)),
+              emitStep(block, this.#method, sums, weights, (p, further) =>
+                product.splat(this.#patches, add(at, p * channels + further)),
               );
             },
-            product.step,
+            stepInputs(product),
           );
         };
         const folding = this.#folding;

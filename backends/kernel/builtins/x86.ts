@@ -384,6 +384,28 @@ export const lowBytes64: Builtin = {
   exact: true,
 };
 
+/** The upper half of every 64-bit lane, in the place of the lower one; zeros above. */
+export const upperWords64: Builtin = {
+  name: 'upper_words_m512',
+  parameters: ['m512i'],
+  result: 'm512i',
+  c: {
+    name: 'upper_words_m512',
+    feature: 'avx512',
+    definition: [
+      `ALWAYS_INLINE __attribute__((target("${targetOf.avx512}")))`,
+      '__m512i upper_words_m512(__m512i value) {',
+      '  return _mm512_srli_epi64(value, 32);',
+      '}',
+    ],
+  },
+  model: (value: Bytes) => {
+    const words = view.u32(value);
+    return build('m512i', 'u32', (i) => (i % 2 === 0 ? words[i + 1]! : 0));
+  },
+  exact: true,
+};
+
 /** 16 bytes copied to every quarter. */
 export const repeat16: Builtin = {
   name: '_mm512_broadcast_i32x4',
@@ -500,6 +522,7 @@ export const x86Rows: readonly Builtin[] = [
   widenU8To16x16,
   widenI8To16x16,
   lowBytes64,
+  upperWords64,
   repeat16,
   lowHalf32,
   highHalf32,

@@ -33,6 +33,8 @@ export const avx512amd: VectorMachine = {
         ...bytes.cost,
         // Of two steps: three instructions on four pipes, of which two multiply.
         step: (pixels, registers) => Math.max((pixels * registers * 3) / 4, pixels + registers, 6),
+        // Zen 4, 512 channels on 7x7 and 256 on 14x14.
+        filter: 48,
       },
     },
   },

@@ -9,11 +9,18 @@ export interface EmittedFile {
   readonly content: string | Uint8Array;
 }
 
+export const weightForms = ['array', 'incbin'] as const;
+export type WeightForm = (typeof weightForms)[number];
+
 export interface EmitOptions {
   /** Prefix of identifiers and file names; a valid C identifier. */
   readonly name: string;
   /** C: the instruction sets to emit code for, chosen among when it runs; `auto` (the default) is all there are. */
   readonly isa?: readonly string[];
+  /** C: weights as an array in C, which any compiler takes, or as bytes that the assembler includes. Default: `array`. */
+  readonly weights?: WeightForm;
+  /** By class index: for what is emitted to be read or shown. */
+  readonly classNames?: readonly string[];
   /**
    * For a graph with one image input, `tables[c][u]` is the real value of byte `u` in channel `c` after preprocessing, and
    * `layout` says where the channels of the input are. Gives the artifact an entry point for bytes.

@@ -5,7 +5,7 @@
  *
  * Law: equal programs, options and samples give equal bytes. No clock, no machine and no random number without a seed gets in.
  */
-import type { EmittedFile, EmitOptions } from '../backends/backend.ts';
+import type { EmittedFile, EmitOptions, WeightForm } from '../backends/backend.ts';
 import { defaultProfile, type Profile, profileOf } from '../backends/onnx/index.ts';
 import type { TfjsOptions, TrainingRuntime } from '../backends/tfjs/index.ts';
 import type { DemoPage, RuntimeModule } from '../backends/wgsl/index.ts';
@@ -67,6 +67,8 @@ export interface CompileOptions extends Omit<PipelineOptions, 'profile'> {
   readonly level?: Level;
   /** C: the instruction sets to emit code for. Default: `auto`, all there are. */
   readonly isa?: readonly string[];
+  /** C: how weights are embedded. */
+  readonly weights?: WeightForm;
   /** Globs of layers to keep in real numbers, where the program that is written can hold them. */
   readonly exclude?: readonly string[];
   /** Weights, bits and ranges of a training, instead of the model's own and of calibration. */
@@ -200,6 +202,8 @@ export async function compile(given: Graph, options: CompileOptions): Promise<Co
     name,
     ...imageEntry(graph, options.preprocess),
     ...(options.isa === undefined ? {} : { isa: options.isa }),
+    ...(options.weights === undefined ? {} : { weights: options.weights }),
+    ...(options.classNames === undefined ? {} : { classNames: options.classNames }),
     ...(options.runtimeModule === undefined ? {} : { runtime: options.runtimeModule }),
     ...(options.demoPage === undefined ? {} : { demo: options.demoPage }),
     ...(target.trains === true ? trainingOptions(graph, options) : {}),

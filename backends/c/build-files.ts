@@ -1,5 +1,4 @@
-/** What stands beside the source: the header, a CMake file, and a program of twenty lines that runs the model. */
-import { elementCount } from '../../ir/index.ts';
+/** What stands beside the source: the header, a CMake file, and how all of it is built. */
 import { commentText } from '../kernel/index.ts';
 import { type CProgram, arenaAlignment } from './program.ts';
 import type { PublicNames } from './public-names.ts';
@@ -11,7 +10,36 @@ const comment = (line: string): string => `// ${commentText(line)}`.trimEnd();
 /** Alignment asked of the caller: what malloc and a static array of int64_t give. Steps read nothing wider than 4 bytes. */
 const callerAlignment = 8;
 
-export function headerFile(program: CProgram, names: PublicNames, head: readonly string[]): string {
+/**
+ * The command that builds the example from an artifact's folder, seen from where the folder is `folder`. Sources are the manifest's, of the roles
+ * `source`, `weights` and `example`.
+ */
+export function buildCommand(
+  files: readonly { readonly name: string; readonly role: string }[],
+  name: string,
+  folder: string,
+): string {
+  const at = (file: string): string => (folder === '.' ? file : `${folder}/${file}`);
+  const quoted = (text: string): string =>
+    /^[A-Za-z0-9_./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  const units = files.filter(
+    ({ name: file, role }) => ['source', 'weights', 'example'].includes(role) && /\.[cS]$/.test(file),
+  );
+  const assembled = units.some(({ name: file }) => file.endsWith('.S'));
+  return [
+    'cc -O3',
+    ...(assembled ? [`-I${quoted(folder)}`] : []),
+    ...units.map(({ name: file }) => quoted(at(file))),
+    `-lm -o ${quoted(at(`${name}_example`))}`,
+  ].join(' ');
+}
+
+export function headerFile(
+  program: CProgram,
+  names: PublicNames,
+  head: readonly string[],
+  build: string,
+): string {
   const image = !program.hasImageEntry
     ? []
     : [
@@ -21,6 +49,8 @@ export function headerFile(program: CProgram, names: PublicNames, head: readonly
       ];
   const lines = [
     ...head,
+    comment(`Build it with the example, in this folder: ${build}`),
+    comment('or with CMakeLists.txt. C11 or C++17; -march=native speeds up what is not a kernel.'),
     `#ifndef ${names.guard}`,
     `#define ${names.guard}`,
     '',
@@ -102,10 +132,11 @@ function teamDeclarations(program: CProgram, names: PublicNames): readonly strin
 }
 
 export function cmakeFile(names: PublicNames, sources: readonly string[]): string {
+  const assembled = sources.some((name) => name.endsWith('.S'));
   const lines = [
     `# Builds the model as a library (-DBUILD_SHARED_LIBS=ON for a shared one) and the example.`,
     'cmake_minimum_required(VERSION 3.13)',
-    `project(${names.prefix} C)`,
+    `project(${names.prefix} C${assembled ? ' ASM' : ''})`,
     '',
     'if(NOT CMAKE_BUILD_TYPE)',
     '  set(CMAKE_BUILD_TYPE Release)',
@@ -115,41 +146,17 @@ export function cmakeFile(names: PublicNames, sources: readonly string[]): strin
     '',
     `add_library(${names.prefix} ${sources.join(' ')})`,
     `target_include_directories(${names.prefix} PUBLIC \${CMAKE_CURRENT_SOURCE_DIR})`,
+    ...(assembled
+      ? [
+          `set_source_files_properties(${names.weightsAssembly} PROPERTIES OBJECT_DEPENDS \${CMAKE_CURRENT_SOURCE_DIR}/${names.weightsBinary})`,
+        ]
+      : []),
     `# Kernels name their instruction set and are chosen at run time. -march=native speeds up the rest, where the program need not run elsewhere.`,
     `target_compile_options(${names.prefix} PRIVATE -O3)`,
     `target_link_libraries(${names.prefix} PUBLIC m)`,
     '',
     `add_executable(${names.prefix}_example main.c)`,
     `target_link_libraries(${names.prefix}_example ${names.prefix})`,
-  ];
-  return `${lines.join('\n')}\n`;
-}
-
-/** Reads raw floats from a file and prints the first output, one number a line. */
-export function exampleFile(program: CProgram, names: PublicNames): string {
-  const inputs = program.inputs.map(({ type }) => elementCount(type.shape));
-  const outputs = program.outputs.map(({ type }) => elementCount(type.shape));
-  const arrays = (word: string, counts: readonly number[]): string[] =>
-    counts.map((count, i) => `static float ${word}${i}[${count}];`);
-  const list = (word: string, counts: readonly number[]): string[] => counts.map((_, i) => `${word}${i}`);
-  const args = ['arena', ...list('input', inputs), ...list('output', outputs)];
-  const lines = [
-    comment('Reads the input, row-major 32-bit floats, from standard input and prints the output.'),
-    `#include "${names.header}"`,
-    '#include <stdio.h>',
-    '',
-    `static uint64_t arena[(${names.arenaSize} + 7) / 8];`,
-    ...arrays('input', inputs),
-    ...arrays('output', outputs),
-    '',
-    'int main(void) {',
-    ...inputs.map(
-      (count, i) => `  if (fread(input${i}, sizeof(float), ${count}, stdin) != ${count}) return 1;`,
-    ),
-    `  if (${names.run}(${args.join(', ')}) != 0) return 1;`,
-    `  for (int i = 0; i < ${outputs[0]!}; i++) printf("%.9g\\n", (double)output0[i]);`,
-    '  return 0;',
-    '}',
   ];
   return `${lines.join('\n')}\n`;
 }

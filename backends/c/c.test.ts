@@ -214,8 +214,8 @@ describe('the artifact', () => {
       ['net.c', 'source'],
       ['net_weights.c', 'weights'],
       ['net_threads.c', 'threads'],
-      ['CMakeLists.txt', 'build'],
       ['main.c', 'example'],
+      ['CMakeLists.txt', 'build'],
     ]);
     expect(text(emission, 'net.h')).toContain(`#define NET_ARENA_SIZE ${emission.arenaBytes}`);
     expect(emission.arenaLowerBoundBytes).toBeGreaterThanOrEqual(64);

@@ -1,15 +1,17 @@
 /** The C backend: an integer-level program to the files of a C11 artifact. */
 import { bitWidth, fail, formatType, type Graph } from '../../ir/index.ts';
 import type { StoredTensor } from '../../runtime/manifest.ts';
-import type { Backend, Emission, EmitOptions } from '../backend.ts';
+import type { Backend, Emission, EmittedFile, EmitOptions, WeightForm } from '../backend.ts';
 import type { VectorMachine } from './isa/machine.ts';
 import { isaNames, machines } from './isa/table.ts';
-import { cmakeFile, exampleFile, headerFile } from './build-files.ts';
+import { buildCommand, cmakeFile, headerFile } from './build-files.ts';
+import { classesFile, exampleFile, namesClasses } from './example.ts';
 import { arenaAlignment, planProgram } from './program.ts';
-import { publicNames } from './public-names.ts';
+import { type PublicNames, publicNames } from './public-names.ts';
 import { sourceFile } from './source-file.ts';
 import { layoutOf } from './step-writer.ts';
 import { threadsFile } from './thread-pool.ts';
+import { weightAssembly, weightBytes as weightData } from './weight-binary.ts';
 import { WeightPool, weightSource } from './weight-words.ts';
 
 /** What the manifest of a C artifact says that others' do not. */
@@ -51,7 +53,26 @@ function emit(graph: Graph, options: EmitOptions): Emission {
   const pool = new WeightPool();
   const head = [`// ${names.prefix}: written by qc. Do not edit; compile the model again.`];
   const source = sourceFile(program, names, head, pool);
-  const sources = [names.source, ...(pool.bytes > 0 ? [names.weightsSource] : [])];
+  const weights = pool.bytes === 0 ? [] : weightFiles(names, head, pool, options.weights ?? 'array');
+  const example = { layout: options.image?.layout, classNames: options.classNames };
+  const code: EmittedFile[] = [
+    { name: names.source, role: 'source', content: source },
+    ...weights,
+    { name: names.threadsSource, role: 'threads', content: threadsFile(program, names, head) },
+    { name: 'main.c', role: 'example', content: exampleFile(program, names, example) },
+    ...(namesClasses(program, example)
+      ? [
+          {
+            name: names.classesHeader,
+            role: 'example',
+            content: classesFile(names, head, options.classNames!),
+          },
+        ]
+      : []),
+  ];
+  const sources = code.flatMap(({ name, role }) =>
+    ['source', 'weights'].includes(role) && /\.[cS]$/.test(name) ? [name] : [],
+  );
   const { types } = program.facts;
   const tensors = program.traced.map((name): StoredTensor => {
     const type = types.get(name)!;
@@ -67,16 +88,12 @@ function emit(graph: Graph, options: EmitOptions): Emission {
     byte_image: program.hasImageEntry,
     types: program.traced.map((name) => formatType(types.get(name)!)),
   };
+  const header = headerFile(program, names, head, buildCommand(code, names.prefix, '.'));
   return {
     files: [
-      { name: names.header, role: 'header', content: headerFile(program, names, head) },
-      { name: names.source, role: 'source', content: source },
-      ...(pool.bytes > 0
-        ? [{ name: names.weightsSource, role: 'weights', content: weightSource(names.weights, head, pool) }]
-        : []),
-      { name: names.threadsSource, role: 'threads', content: threadsFile(program, names, head) },
+      { name: names.header, role: 'header', content: header },
+      ...code,
       { name: 'CMakeLists.txt', role: 'build', content: cmakeFile(names, sources) },
-      { name: 'main.c', role: 'example', content: exampleFile(program, names) },
     ],
     weightBytes: weightBytes(graph),
     arenaBytes: Math.max(program.memory.bytes, arenaAlignment),
@@ -84,6 +101,23 @@ function emit(graph: Graph, options: EmitOptions): Emission {
     tensors,
     program: manifest,
   };
+}
+
+/** The weights as the user wants them. */
+function weightFiles(
+  names: PublicNames,
+  head: readonly string[],
+  pool: WeightPool,
+  form: WeightForm,
+): EmittedFile[] {
+  if (form === 'array') {
+    const content = weightSource(names.weights, head, pool);
+    return [{ name: names.weightsSource, role: 'weights', content }];
+  }
+  return [
+    { name: names.weightsAssembly, role: 'weights', content: weightAssembly(names, head, pool.bytes) },
+    { name: names.weightsBinary, role: 'weights', content: weightData(pool) },
+  ];
 }
 
 /** Bytes of weights as stored, packed; biases and tables not counted. */

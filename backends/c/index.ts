@@ -1,6 +1,7 @@
 /** The C backend. */
 export { c, type CManifest } from './emit.ts';
 export { publicNames, type PublicNames } from './public-names.ts';
+export { buildCommand } from './build-files.ts';
 export { machinesOf } from './emit.ts';
 export { isaNames, machines } from './isa/table.ts';
 export { catalogue, type KernelRow } from './kernels/catalogue.ts';

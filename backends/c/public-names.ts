@@ -40,6 +40,12 @@ export interface PublicNames {
   readonly header: string;
   readonly source: string;
   readonly weightsSource: string;
+  /** The same as bytes, and the file that includes them. */
+  readonly weightsBinary: string;
+  readonly weightsAssembly: string;
+  /** Names of classes, for the example: an array and the file it is in. */
+  readonly classes: string;
+  readonly classesHeader: string;
   readonly threadsSource: string;
   /** All identifiers, for those who hand out others. */
   readonly all: readonly string[];
@@ -85,6 +91,7 @@ export function publicNames(prefix: string): PublicNames {
     trace: `${prefix}_trace`,
     stored: `${upper}_STORED`,
     weights: `${prefix}_weights`,
+    classes: `${prefix}_classes`,
   };
   return {
     prefix,
@@ -92,6 +99,9 @@ export function publicNames(prefix: string): PublicNames {
     header: `${prefix}.h`,
     source: `${prefix}.c`,
     weightsSource: `${prefix}_weights.c`,
+    weightsBinary: `${prefix}_weights.bin`,
+    weightsAssembly: `${prefix}_weights.S`,
+    classesHeader: `${prefix}_classes.h`,
     threadsSource: `${prefix}_threads.c`,
     all: Object.values(identifiers),
   };

@@ -69,7 +69,7 @@ async function cacheFolder(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'qc-c-'));
 }
 
-/** Compiles and links. Files that do not end in `.c` are headers. Fails with `c/compile`, quoting the compiler. */
+/** Compiles and links. Files that end neither in `.c` nor in `.S` are read by those. Fails with `c/compile`, quoting the compiler. */
 export async function buildC(sources: readonly CSource[], options: BuildOptions = {}): Promise<Build> {
   const { command, version } = await findCompiler(options.compiler);
   const flags = options.flags ?? ['-std=c11', '-O3', '-march=native'];
@@ -83,7 +83,7 @@ export async function buildC(sources: readonly CSource[], options: BuildOptions 
   const draft = await mkdtemp(join(cache, 'draft-'));
   try {
     for (const { name, content } of sources) await writeFile(join(draft, name), content);
-    const units = sources.map(({ name }) => name).filter((name) => name.endsWith('.c'));
+    const units = sources.map(({ name }) => name).filter((name) => /\.[cS]$/.test(name));
     await compileUnits(command, flags, draft, units, options.flags === undefined);
     const objects = units.map((unit) => `${unit}.o`);
     await compile(

@@ -3,7 +3,8 @@ import { basename, extname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { fail, type Level, levels } from '../../../ir/index.ts';
 import { parsePrintAfter, printIrAfter } from '../../../passes/index.ts';
-import { isaNames, machinesOf } from '../../../backends/c/index.ts';
+import { type WeightForm, weightForms } from '../../../backends/backend.ts';
+import { buildCommand, isaNames, machinesOf } from '../../../backends/c/index.ts';
 import { checkDestination, writeArtifact } from '../../artifact/artifact-files.ts';
 import { resumeFolder } from '../../artifact/resume-files.ts';
 import { compile as compileProgram, type Compilation, type CompileOptions } from '../../compile.ts';
@@ -56,6 +57,7 @@ type Options = CommonOptions &
     readonly classNames?: string;
     readonly exclude?: readonly string[];
     readonly isa: string;
+    readonly weights?: WeightForm;
     readonly round?: Rounding;
     readonly minAgreement?: number;
     readonly fromTraining?: string;
@@ -134,6 +136,12 @@ export function declareCompile(program: Command, host: Host): void {
       `instruction sets of C code, among which it chooses when it runs: auto (all), or some of ${isaNames.join(',')}`,
       'auto',
     )
+    .addOption(
+      new Option(
+        '--weights <form>',
+        'C: weights as an array of words, which any compiler takes, or as a file that the assembler includes, which takes it no time (default: array)',
+      ).choices(weightForms),
+    )
     .addOption(new Option('--level <level>', 'level of the program that qir and onnx write').choices(levels));
   command.option(
     '--demo',
@@ -194,6 +202,7 @@ async function compile(terminal: Terminal, options: Options, path: string): Prom
     const compilation = await compileProgram(model.graph, {
       ...compileOptions(options, planned, terminal),
       isa,
+      ...(options.weights === undefined ? {} : { weights: options.weights }),
       store: kept,
       ...(preprocess === undefined ? {} : { preprocess }),
       ...(samples === undefined ? {} : { samples }),
@@ -320,6 +329,7 @@ function outcome(
       ...(health === undefined ? [] : healthFacts(health)),
       ['time', `${(milliseconds / 1000).toFixed(1)} s`],
       ['written', `${written.length} files in ${out}`],
+      ...(target === 'c' ? [['build it', buildCommand(manifest.files, manifest.name, out)] as const] : []),
       ...(files.some(({ name }) => name === 'index.html')
         ? [['look at it', `qc serve ${JSON.stringify(out)}`] as const]
         : []),

@@ -2,13 +2,16 @@
 import type { ModelSummary } from '../../runtime/train/checkpoint.ts';
 import type { Recipe } from '../../runtime/train/recipe.ts';
 
+/** The fewer bits, the further weights have to go: steps of descent that hold at 8 bits move a weight of three values nowhere. */
+const rateOf = (bits: number): number => (bits >= 8 ? 0.0005 : bits > 2 ? 0.002 : 0.008);
+
 export function defaultRecipe({ layers }: Pick<ModelSummary, 'layers'>): Recipe {
   const narrowest = Math.min(8, ...layers.map(({ weightBits }) => weightBits));
   const steps = 3000;
   return {
     steps,
     batch: 32,
-    rate: narrowest >= 8 ? 0.0005 : 0.002,
+    rate: rateOf(narrowest),
     stepRate: 0.3,
     warmUp: 75,
     coolDown: steps / 5,

@@ -12,6 +12,7 @@ import type {
 import type { EmittedFile } from '../backend.ts';
 import { type Argument, printArgument, printStatement } from './call.ts';
 import type { ProjectFacts } from './facts.ts';
+import { trainingPage } from './page.ts';
 import { readme } from './readme.ts';
 import { imageParameter, type ModelText } from './walk.ts';
 
@@ -77,8 +78,12 @@ export async function emitProject(facts: ProjectFacts, runtime: TrainingRuntime)
       facts.float,
       'in real numbers: what the quantized model is compared with, and taught by',
     ),
-    'data.ts': await dataFile(facts),
+    'images.ts': await imagesFile(facts),
+    'data.ts': await dataFile(),
+    'recipe.ts': await recipeFile(facts),
     'train.ts': await trainFile(facts),
+    'page.ts': await pageFile(facts),
+    'serve.ts': await serveFile(),
   };
   const sources = Object.entries(files).map(([name, statements]): EmittedFile => {
     const file = project.createSourceFile(`/${name}`, { statements: statements ?? [] });
@@ -94,6 +99,7 @@ export async function emitProject(facts: ProjectFacts, runtime: TrainingRuntime)
   return [
     ...sources,
     { name: 'README.md', role: 'source', content: readme(facts) },
+    { name: 'index.html', role: 'page', content: trainingPage(facts) },
     { name: 'package.json', role: 'build', content: json(packageFile(facts.name)) },
     { name: 'tsconfig.json', role: 'build', content: json(tsconfig) },
     ...runtime.files.map(({ name, text }) => ({
@@ -132,10 +138,7 @@ async function modelFile(
   ];
 }
 
-async function dataFile({
-  image,
-}: ProjectFacts): Promise<(string | FunctionDeclarationStructure | ImportDeclarationStructure)[]> {
-  const { StructureKind } = await import('ts-morph');
+async function imagesFile({ image }: ProjectFacts): Promise<(string | ImportDeclarationStructure)[]> {
   const { height, width, channels, layout, shortSide, scale, mean, std, source } = image;
   const pixels: Argument = { scale, mean, std, source };
   const format: Argument = { height, width, channels, layout, shortSide };
@@ -143,12 +146,21 @@ async function dataFile({
     ? `Nobody told the compiler how images become inputs, so this is an assumption (${image.preprocess}): check it.`
     : `As the model was compiled with --preprocess ${image.preprocess}.`;
   return [
-    `/**\n * Where images come from, and how their bytes become what the model reads.\n */`,
-    await imports([], ['ImageSet', 'PixelScale'], 'index.js'),
-    await imports(['readImages'], ['ImageFormat'], 'node-images.js'),
+    `/**\n * What images are, and how their bytes become what the model reads.\n */`,
+    await imports([], ['ImageFormat', 'PixelScale'], 'index.js'),
     `/** From bytes to inputs: (byte * scale - mean) / std in each channel. ${said} */`,
     `export const pixels: PixelScale = ${printArgument(pixels)};`,
-    `const format: ImageFormat = ${printArgument(format)};`,
+    `export const format: ImageFormat = ${printArgument(format)};`,
+  ];
+}
+
+async function dataFile(): Promise<(string | FunctionDeclarationStructure | ImportDeclarationStructure)[]> {
+  const { StructureKind } = await import('ts-morph');
+  return [
+    `/**\n * Where images come from, in Node.\n */`,
+    await imports([], ['ImageSet'], 'index.js'),
+    await imports(['readImages'], [], 'node-images.js'),
+    await importAs('images.js', ['format']),
     {
       kind: StructureKind.Function,
       name: 'openImages',
@@ -166,19 +178,47 @@ async function dataFile({
   ];
 }
 
-async function trainFile({ name, recipe }: ProjectFacts): Promise<(string | ImportDeclarationStructure)[]> {
+async function recipeFile({ recipe }: ProjectFacts): Promise<(string | ImportDeclarationStructure)[]> {
   const lines = Object.entries(recipe).map(([key, value]) => `${key}: ${printArgument(value as Argument)},`);
   return [
-    `/**\n * Fine-tunes ${name}: npm run train -- --data train.npy --labels train_labels.npy --checkpoint DIR\n */`,
+    `/**\n * Every choice of this training. The options of the command line change it for one run.\n */`,
     await imports([], ['Recipe'], 'index.js'),
+    `export const recipe: Recipe = {\n${lines.join('\n')}\n};`,
+  ];
+}
+
+async function trainFile({ name }: ProjectFacts): Promise<(string | ImportDeclarationStructure)[]> {
+  return [
+    `/**\n * Fine-tunes ${name}: npm run train -- --data train.npy --labels train_labels.npy --checkpoint DIR\n */`,
     await imports(['runTraining'], [], 'node-train.js'),
-    await importAs('data.js', ['openImages', 'pixels']),
+    await importAs('data.js', ['openImages']),
     await importAs('float-model.js', ['forward as floatForward']),
+    await importAs('images.js', ['pixels']),
     await importAs('model.js', ['forward']),
-    `/** Every choice of this training. The options of the command line change it for one run. */`,
-    `const recipe: Recipe = {\n${lines.join('\n')}\n};`,
+    await importAs('recipe.js', ['recipe']),
     `const folder = new URL('./', import.meta.url);`,
     `process.exitCode = await runTraining({ folder, forward, floatForward, recipe, pixels, openImages }, process.argv.slice(2));`,
+  ];
+}
+
+async function pageFile({ name }: ProjectFacts): Promise<(string | ImportDeclarationStructure)[]> {
+  return [
+    `/**\n * Fine-tunes ${name} in a browser tab: npm run page\n */`,
+    await imports(['runTrainingPage'], [], 'page.js'),
+    await importAs('float-model.js', ['forward as floatForward']),
+    await importAs('images.js', ['format', 'pixels']),
+    await importAs('model.js', ['forward']),
+    await importAs('recipe.js', ['recipe']),
+    `const folder = new URL('./', import.meta.url);`,
+    `runTrainingPage({ folder, forward, floatForward, recipe, pixels, format });`,
+  ];
+}
+
+async function serveFile(): Promise<(string | ImportDeclarationStructure)[]> {
+  return [
+    `/**\n * Serves the page of this project to a browser on this machine: npm run page\n */`,
+    await imports(['servePage'], [], 'node-page.js'),
+    `process.exitCode = await servePage(new URL('./', import.meta.url), process.argv.slice(2));`,
   ];
 }
 
@@ -215,7 +255,7 @@ function packageFile(name: string): unknown {
     name: `${name.toLowerCase().replaceAll('_', '-')}-training`,
     private: true,
     type: 'module',
-    scripts: { train: 'tsc && node train.js' },
+    scripts: { train: 'tsc && node train.js', page: 'tsc && node serve.js' },
     engines: { node: '>=20.11' },
     dependencies,
     optionalDependencies,

@@ -5,7 +5,7 @@ export function readme({ name, image, recipe }: ProjectFacts): string {
   const { height, width, channels } = image;
   return `# ${name}, to be fine-tuned
 
-Trains the model with fake quantization, in Node, on the WASM backend of TensorFlow.js.
+Trains the model with fake quantization, in Node or in a browser tab, on the WASM backend of TensorFlow.js.
 
     npm install
     npm run train -- --data train.npy --labels train_labels.npy --checkpoint DIR
@@ -15,6 +15,12 @@ indices; or a folder of pictures with a \`labels.csv\` (\`file,label\`). \`--ste
 \`--eval-labels\` what to measure on; \`npm run train -- --help\` lists the rest. Run it again with the same folder and it goes on from the last
 checkpoint, to the same numbers as if it had never stopped.
 
+In a browser, with the same two files and a live chart:
+
+    npm run page
+
+It keeps checkpoints in the browser; downloaded into a folder, they are what DIR is here.
+
 Then, where the compiler is:
 
     qc compile MODEL.onnx --from-training DIR --target c -o build
@@ -23,8 +29,10 @@ Then, where the compiler is:
 |---|---|
 | \`model.ts\` | the model, quantizers included: one statement a layer |
 | \`float-model.ts\` | the same without quantizers: the teacher, and the measure |
-| \`train.ts\` | the recipe |
-| \`data.ts\` | images, and how bytes become inputs |
+| \`recipe.ts\` | every choice of the training |
+| \`images.ts\`, \`data.ts\` | how bytes become inputs; where images come from |
+| \`train.ts\` | the command |
+| \`page.ts\`, \`index.html\`, \`serve.ts\` | the page |
 | \`weights.json\`, \`weights.bin\` | every tensor, where training starts |
 | \`runtime/\` | quantizers, gradients, the loop |
 

@@ -6,6 +6,7 @@
  * A step of an artifact is a layer with what is fused into it; steps without a layer (pools, the edges) are counted together as `other`. A
  * layer is known by its position, and its op and size must agree: names may be those of other exporters.
  */
+import { machines } from '../../backends/c/index.ts';
 import { fail } from '../../ir/index.ts';
 import { JsonShape } from '../json-shape.ts';
 import type { Layer } from '../../passes/layers.ts';
@@ -102,7 +103,7 @@ export function profiledCosts(
     .flatMap((profile) => profile.runs)
     .filter((run) => run.target === target && fits(run, layers));
   const devices = [
-    ...new Set(runs.map(({ device, isa, threads }) => JSON.stringify([device, isa, threads]))),
+    ...new Set(runs.map(({ device, isa, threads }) => JSON.stringify([device, familyOf(isa), threads]))),
   ];
   if (devices.length > 1) {
     fail(
@@ -144,6 +145,10 @@ export function profiledCosts(
     source: `${target} on ${deviceText(runs[0]!)}`,
   };
 }
+
+/** The instruction set that a refined one also is: which of the two an artifact uses depends on its bits, not on the machine. */
+const familyOf = (isa: string | null): string | null =>
+  machines.find((machine) => machine.isa.name === isa)?.refines?.isa.name ?? isa;
 
 function deviceText({ device, isa, threads }: ProfileRun): string {
   return [device, ...(isa === null ? [] : [isa]), `${threads} thread${threads === 1 ? '' : 's'}`].join(', ');

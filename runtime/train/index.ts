@@ -1,4 +1,5 @@
 /** What an emitted training project is made of; runs in Node and in a page. */
+export * from './array-images.ts';
 export * from './checkpoint.ts';
 export * from './curves.ts';
 export * from './image-set.ts';

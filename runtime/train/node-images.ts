@@ -1,18 +1,8 @@
 /** Labelled images from files: an `.npy` of bytes or numbers, or a folder of pictures with a `labels.csv`. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { arrayImages, type ImageFormat, type NamedBytes } from './array-images.ts';
 import type { ImageSet } from './image-set.ts';
-import { readLabels, readNpy } from './npy.ts';
-
-export interface ImageFormat {
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-  /** How the model's own input is laid out: that of an `.npy` of numbers. Bytes are always [N, H, W, C]. */
-  readonly layout: 'NCHW' | 'NHWC';
-  /** Pictures in a folder: the short side is resized to this, then the centre is cut out. Default: resized to height and width. */
-  readonly shortSide?: number;
-}
 
 /** Images and labels. `labels` is an `.npy`, or for a folder a CSV of `file,label` (default: its own labels.csv). */
 export async function readImages(
@@ -24,33 +14,11 @@ export async function readImages(
   if (folder) return readFolder(path, labels ?? join(path, 'labels.csv'), format);
   if (labels === undefined)
     throw new Error(`${path} is an .npy, whose labels are in another: give --labels FILE.npy`);
-  const { shape, data } = readNpy(new Uint8Array(await readFile(path)), path);
-  const classes = readLabels(new Uint8Array(await readFile(labels)), labels);
-  const { height, width, channels, layout } = format;
-  const bytes = data instanceof Uint8Array;
-  const expected = bytes || layout === 'NHWC' ? [height, width, channels] : [channels, height, width];
-  if (shape.length !== 4 || shape.slice(1).join() !== expected.join()) {
-    throw new Error(`${path} has the shape (${shape.join(', ')}); expected (N, ${expected.join(', ')})`);
-  }
-  const count = shape[0]!;
-  if (classes.length !== count) throw new Error(`${labels} has ${classes.length} labels for ${count} images`);
-  const pixels = bytes
-    ? data
-    : layout === 'NHWC'
-      ? Float32Array.from(data as Float32Array)
-      : channelsLast(data as Float32Array, count, channels, height * width);
-  return { count, height, width, channels, pixels, labels: classes };
-}
-
-function channelsLast(data: ArrayLike<number>, count: number, channels: number, area: number): Float32Array {
-  const result = new Float32Array(data.length);
-  for (let n = 0; n < count; n++) {
-    for (let c = 0; c < channels; c++) {
-      const from = (n * channels + c) * area;
-      for (let p = 0; p < area; p++) result[(n * area + p) * channels + c] = data[from + p]!;
-    }
-  }
-  return result;
+  const named = async (file: string): Promise<NamedBytes> => ({
+    name: file,
+    bytes: new Uint8Array(await readFile(file)),
+  });
+  return arrayImages(await named(path), await named(labels), format);
 }
 
 async function readFolder(folder: string, table: string, format: ImageFormat): Promise<ImageSet> {

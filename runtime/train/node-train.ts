@@ -9,7 +9,7 @@ import { drawCurves } from './curves.ts';
 import { BatchReader, type ImageSet, type PixelScale } from './image-set.ts';
 import type { Forward } from './layers.ts';
 import { folderStore } from './node-store.ts';
-import { aqtQuantization, learnedQuantization, type Recipe } from './recipe.ts';
+import { aqtQuantization, learnedQuantization, type Recipe, scaledRecipe } from './recipe.ts';
 import { ModelState, type TensorEntry } from './state.ts';
 import { type MetricsLine, Trainer } from './trainer.ts';
 
@@ -149,16 +149,8 @@ function recipeOf(recipe: Recipe, options: Options): Recipe {
         ? { flip: augment.includes('flip'), shift: augment.includes('crop') ? 4 : 0 }
         : recipe.augmentation,
   };
-  // Lengths of phases follow the number of steps where only that was given.
-  const scale = whole.steps / recipe.steps;
-  const scaled = (key: 'warmUp' | 'coolDown' | 'freezeNorms'): number =>
-    key in changes ? whole[key] : Math.round(recipe[key] * scale);
-  return {
-    ...whole,
-    warmUp: scaled('warmUp'),
-    coolDown: scaled('coolDown'),
-    freezeNorms: scaled('freezeNorms'),
-  };
+  // Lengths of phases follow the number of steps where they were not given themselves.
+  return { ...scaledRecipe({ ...whole, steps: recipe.steps }, whole.steps), ...changes };
 }
 
 async function train(project: TrainingProject, options: Options): Promise<void> {

@@ -66,3 +66,15 @@ export interface Recipe {
   readonly augmentation: Augmentation;
   readonly seed: number;
 }
+
+/** The recipe for so many steps: its phases keep their shares. */
+export const scaledRecipe = (recipe: Recipe, steps: number): Recipe => {
+  const scaled = (length: number): number => Math.round((length * steps) / recipe.steps);
+  return {
+    ...recipe,
+    steps,
+    warmUp: scaled(recipe.warmUp),
+    coolDown: scaled(recipe.coolDown),
+    freezeNorms: scaled(recipe.freezeNorms),
+  };
+};

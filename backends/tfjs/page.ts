@@ -67,10 +67,10 @@ export function trainingPage({ name, image, recipe }: ProjectFacts): string {
   <body>
     <main>
       <h1>${title}</h1>
-      <p class="lead">Fine-tuning with fake quantization, in this tab. Nothing leaves this machine.</p>
+      <p class="lead">Fine-tuning with fake quantization, in this tab, on images of bytes [N, ${height}, ${width}, ${channels}]. Nothing leaves this machine.</p>
       <section class="card">
         <div class="choices">
-          ${file('images', `Training images, .npy of bytes [N, ${height}, ${width}, ${channels}]`)}
+          ${file('images', 'Training images, .npy')}
           ${file('labels', 'Their labels, .npy')}
           ${file('eval-images', 'Evaluation images, if any')}
           ${file('eval-labels', 'Their labels')}

@@ -1,5 +1,5 @@
 /** Fronts and profiles on disk. A file is replaced whole: who reads it while a search goes on, or after it was killed, reads a valid one. */
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { fail } from '../../ir/index.ts';
 import { type LatencyProfile, parseProfile } from './profile.ts';
@@ -38,10 +38,11 @@ export function frontPaths(out: string, model: string): FrontPaths {
 export async function writeWhole(path: string, text: string): Promise<void> {
   const draft = join(dirname(path), `.${basename(path)}-${crypto.randomUUID()}`);
   try {
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(draft, text);
     await rename(draft, path);
   } catch (error) {
-    await rm(draft, { force: true });
+    await rm(draft, { force: true }).catch(() => undefined);
     fail(
       'search/unwritable',
       `cannot write ${JSON.stringify(path)}: ${error instanceof Error ? error.message : String(error)}`,

@@ -4,8 +4,8 @@
  *
  *     ratio ~ m / 2^s, m of 15 bits        requantize(n) = floor(n * m / 2^s + 1/2)
  *
- * n * m / 2^s has up to 39 bits and float32 holds 24. Where that could be seen, n is taken in parts of 8 bits, whose products are exact; only their
- * fractions are added with an error, of 2^-23.
+ * n * m / 2^s has up to 39 bits. A backend's float32 holds 24, and a value in a million would be rounded to the other side; numbers of JavaScript hold
+ * 53, so the elements are computed here, one by one, wherever the tensor lives.
  */
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -32,28 +32,14 @@ export function roundHalfEven(value: number): number {
   return below % 2 === 0 ? below : below + 1;
 }
 
-/**
- * Integers below 2^24 counted in other steps: one ratio of old step to new, or one for each index of the last axis. Results of at most
- * `widest` in magnitude are wanted; larger ones may be wrong in their last bits.
- */
-export function requantize(counts: tf.Tensor, ratios: readonly number[], widest: number): tf.Tensor {
-  return tf.tidy(() => {
-    const factor = vector(ratios.map(fixedPoint));
-    // Of a product below 16 the error is 2^-21: no better than that of the fractions by much.
-    if (widest < 16) return tf.floor(tf.add(tf.mul(counts, factor), 0.5));
-    const high = wholes(counts, 2 ** 16);
-    const rest = tf.sub(counts, high);
-    const middle = wholes(rest, 2 ** 8);
-    const products = [high, middle, tf.sub(rest, middle)].map((part) => tf.mul(part, factor));
-    const floors = products.map((product) => tf.floor(product));
-    const fractions = products.map((product, i) => tf.sub(product, floors[i]!));
-    return tf.add(tf.addN(floors), tf.floor(tf.add(tf.addN(fractions), 0.5)));
-  });
-}
-
-/** The largest multiples of a power of two that are not above n. */
-function wholes(n: tf.Tensor, unit: number): tf.Tensor {
-  return tf.mul(tf.floor(tf.mul(n, 1 / unit)), unit);
+/** Integers below 2^24 counted in other steps: one ratio of old step to new, or one for each index of the last axis. */
+export function requantize(counts: tf.Tensor, ratios: readonly number[]): tf.Tensor {
+  const factors = Float64Array.from(ratios, fixedPoint);
+  const from = counts.dataSync();
+  const to = new Float32Array(from.length);
+  for (let i = 0, k = 0; i < to.length; i++, k = k + 1 === factors.length ? 0 : k + 1)
+    to[i] = Math.floor(from[i]! * factors[k]! + 0.5);
+  return tf.tensor(to, counts.shape);
 }
 
 /** One number as a scalar, more as what broadcasts along the last axis. */

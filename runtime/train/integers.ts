@@ -74,7 +74,6 @@ export function storedOn(x: tf.Tensor, asked: number, { min, max }: IntegerRange
         : requantize(
             from.counts,
             from.steps.map((each) => each / step),
-            max,
           );
     return tf.clipByValue(whole, min, max);
   });
@@ -171,12 +170,10 @@ export function sumOf(a: tf.Tensor, b: tf.Tensor): tf.Tensor | undefined {
     ),
   );
   const counts = tf.tidy(() => {
-    // 8 bits times 15, or a power of two: exact as they are.
     const [left, right] = sides.map((side) =>
       requantize(
         side.counts,
         steps.map((step, k) => at(side, k) / step),
-        0,
       ),
     );
     return tf.add(left!, right!);

@@ -1,6 +1,6 @@
 /**
  * The weights of an artifact as bytes beside an assembler file that includes them: nothing a compiler reads grows with the model. `.incbin` is what
- * gcc, clang and their assemblers have on Linux, macOS and Windows; elsewhere there is the array of `weight-words.ts`.
+ * gcc, clang and their assemblers have on Linux, macOS, Windows and for WebAssembly; elsewhere there is the array of `weight-words.ts`.
  */
 import type { PublicNames } from './public-names.ts';
 import type { WeightPool } from './weight-words.ts';
@@ -22,7 +22,8 @@ export function weightAssembly(names: PublicNames, head: readonly string[], byte
     ...head,
     `// ${bytes} bytes of ${names.weightsBinary} as the constant ${names.weights}. The assembler looks for the file where -I says.`,
     '#if defined(__wasm__)',
-    '#error "compile for WebAssembly with the weights as an array: qc compile --weights array"',
+    `#define SYMBOL ${names.weights}`,
+    `        .section .rodata.${names.weights},"",@`,
     '#elif defined(__APPLE__)',
     `#define SYMBOL _${names.weights}`,
     '        .section __TEXT,__const',
@@ -37,7 +38,9 @@ export function weightAssembly(names: PublicNames, head: readonly string[], byte
     '        .balign 64',
     'SYMBOL:',
     `        .incbin "${names.weightsBinary}"`,
-    '#if defined(__ELF__)',
+    '#if defined(__wasm__)',
+    `        .size SYMBOL, ${bytes}`,
+    '#elif defined(__ELF__)',
     '        .type SYMBOL,%object',
     '        .size SYMBOL,.-SYMBOL',
     '        .section .note.GNU-stack,"",%progbits',

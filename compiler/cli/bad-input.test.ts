@@ -406,6 +406,8 @@ describe('usage', () => {
     [['compile', 'x.onnx', '--target', 'cuda'], 'compile/target', /the targets are c, wgsl, qir, onnx/],
     [['compile', 'x.onnx', '--target', 'c', '--round', 'up'], 'cli/usage', /nearest, gptq/],
     [['compile', 'x.onnx', '--target', 'c', '--isa', 'mmx'], 'c/isa', /mmx/],
+    [['compile', 'x.onnx', '--target', 'c', '--demo'], 'cli/demo', /--target wgsl/],
+    [['compile', 'x.onnx', '--target', 'wgsl', '--weights', 'incbin'], 'cli/weights', /--target c/],
     [['eval', 'x.onnx'], 'cli/no-data', /--data/],
   ];
 

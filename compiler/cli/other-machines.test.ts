@@ -45,6 +45,23 @@ describe.each([
   );
 });
 
+it.each(['aarch64', 'wasm'])(
+  'weights that the assembler includes reach %s',
+  async (on) => {
+    const missing = missingFor(cMachines.find(({ name }) => name === on)!);
+    if (missing !== undefined) {
+      process.stdout.write(`not run: ${missing}\n`);
+      return;
+    }
+    const out = join(folder, `included-${on}`);
+    const { status, err } = await qc(...compile, '--weights', 'incbin', '--isa', 'scalar', '-o', out);
+    expect({ status, err: status === 0 ? '' : err }).toEqual({ status: 0, err: '' });
+    const verified = await qcJson('verify', out, '--on', on, '--limit', '1');
+    expect(verified.json).toMatchObject({ mismatches: 0, runs: 1 });
+  },
+  400_000,
+);
+
 it('names the machines there are', async () => {
   const out = join(folder, 'native');
   const { status } = await qc(...compile, '-o', out);

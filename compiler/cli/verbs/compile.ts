@@ -166,6 +166,24 @@ Profiles of --target onnx, ${defaultProfile.name} unless you say otherwise:\n${l
     .action(host.action(compile));
 }
 
+/** Refuses options that say nothing to the target: whoever gave one expects an effect. */
+function checkTargetOptions({ target, demo, weights }: Options): void {
+  if (demo === true && target !== 'wgsl') {
+    fail('cli/demo', `a demo page runs in a browser, and --target ${target} does not`, {
+      help: 'compile with --target wgsl, or leave --demo out',
+    });
+  }
+  if (weights !== undefined && target !== 'c') {
+    fail(
+      'cli/weights',
+      `--weights ${weights} says how C holds its weights, and --target ${target} has a way of its own`,
+      {
+        help: 'compile with --target c, or leave --weights out',
+      },
+    );
+  }
+}
+
 function listed(rows: readonly { readonly name: string; readonly summary: string }[]): string {
   const width = Math.max(...rows.map(({ name }) => name.length));
   return rows.map(({ name, summary }) => `  ${name.padEnd(width)} ${summary}`).join('\n');
@@ -175,11 +193,7 @@ async function compile(terminal: Terminal, options: Options, path: string): Prom
   const isa = options.isa.split(',').map((name) => name.trim());
   machinesOf(isa);
   targetOf(options.target);
-  if (options.demo === true && options.target !== 'wgsl') {
-    fail('cli/demo', `a demo page runs in a browser, and --target ${options.target} does not`, {
-      help: 'compile with --target wgsl, or leave --demo out',
-    });
-  }
+  checkTargetOptions(options);
   const out = options.out ?? `${basename(path, extname(path))}-${options.target}`;
   await checkDestination(out);
   const model = await loadModel(path, loadOptions(options));
@@ -330,11 +344,19 @@ function outcome(
       ['time', `${(milliseconds / 1000).toFixed(1)} s`],
       ['written', `${written.length} files in ${out}`],
       ...(target === 'c' ? [['build it', buildCommand(manifest.files, manifest.name, out)] as const] : []),
-      ...(files.some(({ name }) => name === 'index.html')
-        ? [['look at it', `qc serve ${JSON.stringify(out)}`] as const]
-        : []),
+      ...(files.some(({ name }) => name === 'index.html') ? [nextStep(target, out)] : []),
     ])}`,
   };
+}
+
+/** What to do with a folder that has a page. */
+function nextStep(target: string, out: string): readonly [string, string] {
+  return target === 'tfjs'
+    ? [
+        'train it',
+        `cd ${JSON.stringify(out)} && npm install, then as its README says; npm run page trains in a browser`,
+      ]
+    : ['look at it', `qc serve ${JSON.stringify(out)}`];
 }
 
 /** The arena, and how far it is from the fewest bytes that any could have, where that is known. */

@@ -30,11 +30,11 @@ static void chain(void) {
 }
 
 #define TWELVE(V, code)                                                                                                          \
-  V c0 = a, c1 = a, c2 = a, c3 = a, c4 = a, c5 = a, c6 = a, c7 = a, c8 = a, c9 = a, c10 = a, c11 = a, t;                           \
+  V c0 = a, c1 = a, c2 = a, c3 = a, c4 = a, c5 = a, c6 = a, c7 = a, c8 = a, c9 = a, c10 = a, c11 = a, t, u;                        \
   for (int i = 0; i < ROUNDS; i++) {                                                                                             \
     code(c0) code(c1) code(c2) code(c3) code(c4) code(c5) code(c6) code(c7) code(c8) code(c9) code(c10) code(c11)                 \
   }                                                                                                                              \
-  __asm__ volatile("" : "=v"(t) : "v"(c0), "v"(c1), "v"(c2), "v"(c3), "v"(c4), "v"(c5), "v"(c6), "v"(c7), "v"(c8), "v"(c9),        \
+  __asm__ volatile("" : "=v"(t), "=v"(u) : "v"(c0), "v"(c1), "v"(c2), "v"(c3), "v"(c4), "v"(c5), "v"(c6), "v"(c7), "v"(c8), "v"(c9),        \
                    "v"(c10), "v"(c11))
 #define ROW(function, features, V, code)                                                                                         \
   __attribute__((target(features))) static void function(void) {                                                                 \
@@ -46,6 +46,11 @@ static void chain(void) {
 #define ONE(text, c) __asm__ volatile(text : "+v"(c) : "v"(a), "v"(b));
 #define TWO(text, c) __asm__ volatile(text : "+v"(c), "=&v"(t) : "v"(a), "v"(b));
 #define DP512(c) ONE("vpdpbusd %2, %1, %0", c)
+// Two steps of 4-bit operands in one product, as `backends/c/kernels/paired-steps.ts` makes them: (x + w')(x' + w), two additions a product.
+#define PAIR512(c)                                                                                                               \
+  __asm__ volatile("vpaddb %4, %3, %1\n\tvpaddb %3, %4, %2\n\tvpdpbusd %2, %1, %0"                                              \
+                   : "+v"(c), "=&v"(t), "=&v"(u)                                                                                \
+                   : "v"(a), "v"(b));
 #define DP256(c) ONE("vpdpbusd %2, %1, %0", c)
 #define DPVEX(c) __asm__ volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
 #define WD256(c) TWO("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0", c)
@@ -54,6 +59,7 @@ static void chain(void) {
 #define FMA(c) ONE("vfmadd231ps %2, %1, %0", c)
 
 ROW(vnni512, "avx512f,avx512bw,avx512vl,avx512vnni", __m512i, DP512)
+ROW(pairs512, "avx512f,avx512bw,avx512vl,avx512vnni", __m512i, PAIR512)
 ROW(vnni256, "avx512f,avx512bw,avx512vl,avx512vnni", __m256i, DP256)
 ROW(avxvnni, "avx2,avxvnni", __m256i, DPVEX)
 ROW(words256, "avx2", __m256i, WD256)
@@ -77,6 +83,7 @@ static const struct row {
   void (*run)(void);
 } rows[] = {
     {"avx512vnni", "u8 s8", "vpdpbusd zmm", 64, avx512vnni, vnni512},
+    {"avx512vnni", "u4 s4", "2 vpaddb + vpdpbusd zmm", 128, avx512vnni, pairs512},
     {"avx512vnni", "u8 s8", "vpdpbusd ymm", 32, avx512vnni, vnni256},
     {"avxvnni", "u8 s8", "vpdpbusd ymm, VEX", 32, has_avxvnni, avxvnni},
     {"avx2", "u8 s8", "vpmaddwd + vpaddd, widened", 16, avx2, words256},

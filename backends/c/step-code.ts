@@ -4,15 +4,15 @@ import { toIdentifier } from '../kernel/index.ts';
 import type { elementwiseOps, Step } from '../plan/index.ts';
 import type { AnchorEmitter } from './anchor.ts';
 import { emitDequantize, emitSoftmax, type ImagePort, quantize, quantizeImage } from './boundary.ts';
-import { layer } from './convolution.ts';
+import { layer as plainLayer } from './convolution.ts';
 import { epilogue } from './elementwise.ts';
 import { concat, pad, reshape, slice, transpose } from './movement.ts';
 import { averagePool, maxPool } from './pool.ts';
 import { placeOf, plainPlace, rowSpace } from './rows.ts';
 import type { VectorMachine } from './isa/machine.ts';
 import { type KernelRow, type SelectKernel, selectKernel } from './kernels/catalogue.ts';
-import { vectorEpilogue } from './kernels/vector-epilogue.ts';
-import { layerOf } from './layer.ts';
+import { type Refusal, type VectorEpilogue, vectorEpilogue } from './kernels/vector-epilogue.ts';
+import { type Layer, layerOf } from './layer.ts';
 import { shareStep } from './share.ts';
 import { type ProgramFacts, type StepCode, StepWriter } from './step-writer.ts';
 
@@ -26,8 +26,8 @@ type AnchorOp = Exclude<IntegerOp, (typeof elementwiseOps)[number]>;
 const rows = (emit: AnchorEmitter): Emitter => ({ kind: 'rows', emit });
 
 const emitters = {
-  conv2d: rows(layer),
-  dense: rows(layer),
+  conv2d: rows(plainLayer),
+  dense: rows(plainLayer),
   max_pool2d: rows(maxPool),
   average_pool2d: rows(averagePool),
   reshape: rows(reshape),
@@ -56,34 +56,43 @@ function functionName(step: Step, suffix: string): string {
   return toIdentifier(`${op}${suffix} ${step.name}`);
 }
 
-/** Writes the step with a kernel of the catalogue; undefined, and nothing written, where none takes it. */
-function vectorKernel(
+/** A row of the catalogue for a step, and what follows its sums: in registers, or, as the reason says, a row at a time. */
+interface Choice {
+  readonly kernel: KernelRow;
+  readonly layer: Layer;
+  readonly end: VectorEpilogue | Refusal;
+}
+
+/** The kernel that does a step on a machine; undefined where none does. Of the step nothing is written but what its end reads. */
+function chooseKernel(
   writer: StepWriter,
   step: Step,
   machine: VectorMachine,
   select: SelectKernel,
-): KernelRow | undefined {
+): Choice | undefined {
   const { anchor } = step;
   if (anchor?.op !== 'conv2d' && anchor?.op !== 'dense') return undefined;
-  const own = layerOf(writer, anchor);
-  const inRegisters = vectorEpilogue(writer, step, machine, own);
-  const kernel = select(own, machine, typeof inRegisters === 'string' ? 'rows' : 'vector');
-  if (kernel === undefined) return undefined;
-  if (typeof inRegisters !== 'string') {
-    kernel.emit(writer, own, { kind: 'vector', epilogue: inRegisters });
-    return kernel;
+  const layer = layerOf(writer, anchor);
+  const end = vectorEpilogue(writer, step, machine, layer);
+  const kernel = select(layer, machine, typeof end === 'string' ? 'rows' : 'vector');
+  return kernel === undefined ? undefined : { kernel, layer, end };
+}
+
+function emitKernel(writer: StepWriter, step: Step, { kernel, layer, end }: Choice): void {
+  if (typeof end !== 'string') {
+    kernel.emit(writer, layer, { kind: 'vector', epilogue: end });
+    return;
   }
   const { block } = writer;
   const space = rowSpace(step.space.shape);
-  const end = epilogue(writer, step, space);
-  block.comment(`elementwise work a row at a time: ${inRegisters}`);
-  kernel.emit(writer, own, {
+  const { row: emitRow, needsPosition } = epilogue(writer, step, space);
+  block.comment(`elementwise work a row at a time: ${end}`);
+  kernel.emit(writer, layer, {
     kind: 'rows',
     emitRow: (row, value) => {
-      end.row(end.needsPosition ? placeOf(block, space, row) : plainPlace(row), value);
+      emitRow(needsPosition ? placeOf(block, space, row) : plainPlace(row), value);
     },
   });
-  return kernel;
 }
 
 /** The comment above a step: every node it computes, with its origin and its type. */
@@ -120,7 +129,7 @@ export function kernelOf(
   machine: VectorMachine,
   select: SelectKernel = selectKernel,
 ): KernelRow | undefined {
-  return vectorKernel(new StepWriter('unwritten', facts, machine.isa), step, machine, select);
+  return chooseKernel(new StepWriter('unwritten', facts, machine.isa), step, machine, select)?.kernel;
 }
 
 /** Writes one step. */
@@ -133,9 +142,11 @@ export function stepCode(
   const isa = machine?.isa;
   const writer = new StepWriter(nameOf(isa === undefined ? wish : `${wish}_${isa.name}`), facts, isa);
   const { anchor } = step;
-  const kernel = machine === undefined ? undefined : vectorKernel(writer, step, machine, select);
-  if (kernel !== undefined) {
-    return writer.finish(step, [...stepDoc(step, facts), `${kernel.name}: ${kernel.summary}`]);
+  const choice = machine === undefined ? undefined : chooseKernel(writer, step, machine, select);
+  if (choice !== undefined) {
+    emitKernel(writer, step, choice);
+    const { name, summary } = choice.kernel;
+    return writer.finish(step, [...stepDoc(step, facts), `${name}: ${summary}`]);
   }
   const emitter: Emitter | undefined =
     image !== undefined

@@ -73,6 +73,26 @@ function winogradSubjects({
   ];
 }
 
+type Subject = ReturnType<typeof program>;
+type Shape = Pick<KernelRow['tile'], 'pixels' | 'outputs'>;
+type Stored = Parameters<ProgramWriter['input']>[1];
+type Weights = 'i4' | 'i8';
+
+function leftovers({ pixels, outputs }: Shape, channels: number, stored: Stored, weights: Weights): Subject {
+  return program('pixels and outputs left over', (w) => {
+    const x = w.input([1, channels, 1, pixels + 3], stored);
+    return w.finish(w.requantize(w.convolution(x, outputs + 5, { weights }), 'u8', { perChannel: true }));
+  });
+}
+
+function strided({ pixels, outputs }: Shape, channels: number, stored: Stored, weights: Weights): Subject {
+  return program(`strides, uneven pads, signed input, ${channels} channels`, (w) => {
+    const x = w.input([2, channels, 4, 2 * pixels + 1], stored);
+    const options = { weights, kernel: [2, 3], strides: [2, 2], pads: [0, 1, 1, 2] } as const;
+    return w.finish(w.requantize(w.convolution(x, outputs, options), 'i8'));
+  });
+}
+
 function directSubjects({
   machine,
   tile,
@@ -82,25 +102,13 @@ function directSubjects({
   const weights = weightBits === 8 ? 'i8' : 'i4';
   const stored = weightBits === 8 ? 'u8' : 'u4';
   return [
-    program('pixels and outputs left over', (w) => {
-      const x = w.input([1, 8, 1, pixels + 3], stored);
-      return w.finish(w.requantize(w.convolution(x, outputs + 5, { weights }), 'u8', { perChannel: true }));
-    }),
+    leftovers(tile, 8, stored, weights),
     program('padding all round, a residual sum, two results', (w) => {
       const x = w.input([1, 4, 3, pixels + 1], stored);
       const options = { weights, kernel: [3, 3], pads: [1, 1, 1, 1] } as const;
       return residual(w, x, w.convolution(x, outputs, options), outputs, weights);
     }),
-    program('strides, uneven pads, signed input, odd channels', (w) => {
-      const x = w.input([2, 5, 4, 2 * pixels + 1], weightBits === 8 ? 'i8' : 'i4');
-      const sums = w.convolution(x, outputs, {
-        weights,
-        kernel: [2, 3],
-        strides: [2, 2],
-        pads: [0, 1, 1, 2],
-      });
-      return w.finish(w.requantize(sums, 'i8'));
-    }),
+    strided(tile, 5, weightBits === 8 ? 'i8' : 'i4', weights),
     ...(machine.products.short === undefined || weightBits === 8
       ? []
       : [
@@ -128,25 +136,13 @@ function pairedSubjects({ tile }: KernelRow): readonly { about: string; graph: G
   const { pixels, outputs } = tile;
   const weights = 'i4';
   return [
-    program('pixels and outputs left over', (w) => {
-      const x = w.input([1, 64, 1, pixels + 3], 'u4');
-      return w.finish(w.requantize(w.convolution(x, outputs + 5, { weights }), 'u8', { perChannel: true }));
-    }),
+    leftovers(tile, 64, 'u4', weights),
     program('two images, padding all round, a residual sum, two results', (w) => {
       const x = w.input([2, 64, 3, pixels + 1], 'u4');
       const options = { weights, kernel: [3, 3], pads: [1, 1, 1, 1] } as const;
       return residual(w, x, w.convolution(x, outputs, options), outputs);
     }),
-    program('strides, uneven pads, signed input', (w) => {
-      const x = w.input([2, 128, 4, 2 * pixels + 1], 'i4');
-      const sums = w.convolution(x, outputs, {
-        weights,
-        kernel: [2, 3],
-        strides: [2, 2],
-        pads: [0, 1, 1, 2],
-      });
-      return w.finish(w.requantize(sums, 'i8'));
-    }),
+    strided(tile, 128, 'i4', weights),
     program('dilation, a zero point, a lookup after it', (w) => {
       const x = w.input([1, 64, 5, pixels + 4], 'u4', 3);
       const options = { weights, kernel: [2, 3], dilations: [2, 2], pads: [1, 2, 1, 2] } as const;

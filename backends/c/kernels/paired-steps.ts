@@ -128,7 +128,10 @@ export class InputTerms {
     this.#lanes = writer.scratch('own', 'lanes', 'i32', machine.lanes);
   }
 
-  /** Stores at `index` of `terms` what sums over `runs` of inputs, each from `from(run)` on and `length` long, start from. */
+  /**
+   * Stores at `index` of `terms` what a sum starts from. It is over runs of `inputs`, each `length` long; `overRuns` calls its argument with where each
+   * one begins.
+   */
   make(
     terms: KernelArray,
     index: Expression,

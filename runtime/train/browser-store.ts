@@ -24,8 +24,13 @@ const settled = <T>(request: IDBRequest<T>): Promise<T> =>
     };
   });
 
+export type BrowserStore = CheckpointStore & {
+  /** Begins again: nothing is kept any more. */
+  readonly forget: () => Promise<void>;
+};
+
 /** The store of the training called `key`; what another page of this origin left under it is found again. */
-export async function browserStore(key: string): Promise<CheckpointStore & { forget: () => Promise<void> }> {
+export async function browserStore(key: string): Promise<BrowserStore> {
   const opening = indexedDB.open('qc-training', 1);
   opening.onupgradeneeded = () => {
     opening.result.createObjectStore(storeName);

@@ -6,8 +6,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { arrayImages, type ImageFormat } from './array-images.ts';
-import { browserStore } from './browser-store.ts';
-import type { ModelSummary } from './checkpoint.ts';
+import { type BrowserStore, browserStore } from './browser-store.ts';
+import { memoryStore, type ModelSummary } from './checkpoint.ts';
 import { drawCurves } from './curves.ts';
 import { BatchReader, type PixelScale } from './image-set.ts';
 import type { Forward } from './layers.ts';
@@ -52,7 +52,7 @@ class TrainingPage {
   #trainer: Trainer | undefined;
   #evaluation: BatchReader | undefined;
   #recipe: Recipe;
-  #store: Awaited<ReturnType<typeof browserStore>> | undefined;
+  #store: BrowserStore | undefined;
   #lines: MetricsLine[] = [];
 
   constructor(project: PageProject) {
@@ -102,12 +102,14 @@ class TrainingPage {
     const training = await this.#reader('images', 'labels');
     if (training === undefined) throw new Error('Choose an .npy of images and an .npy of labels first.');
     this.#evaluation = await this.#reader('eval-images', 'eval-labels');
+    const steps = Number(this.#steps.value);
+    if (!Number.isInteger(steps) || steps < 1) throw new Error('Steps are a whole number, 1 or more.');
     const backend = element('backend', HTMLSelectElement).value;
     await startBackend(backend, folder);
     this.#say('Reading the model…');
-    const { model, state } = await fetchWeights(folder);
-    this.#recipe = scaledRecipe(recipe, Math.max(1, Number(this.#steps.value) || recipe.steps));
-    this.#store = await browserStore(`${model.name} ${state.entries.size}`);
+    const { model, state, digest } = await fetchWeights(folder);
+    this.#recipe = scaledRecipe(recipe, steps);
+    this.#store = digest === undefined ? forgetfulStore() : await browserStore(digest);
     const setup = { model, forward, state, recipe: this.#recipe, training, teacher: floatForward };
     const trainer = await Trainer.create(setup, this.#store);
     const kept = (await this.#store.readMetrics()).split('\n').filter((line) => line !== '');
@@ -253,16 +255,34 @@ async function startBackend(name: string, folder: URL): Promise<void> {
   await tf.ready();
 }
 
-async function fetchWeights(folder: URL): Promise<{ model: ModelSummary; state: ModelState }> {
-  const get = async (name: string): Promise<Response> => {
+/** The model and what it starts from; `digest` tells trainings of one origin apart, by all they begin with. None where the browser computes none. */
+async function fetchWeights(
+  folder: URL,
+): Promise<{ model: ModelSummary; state: ModelState; digest: string | undefined }> {
+  const get = async (name: string): Promise<Uint8Array<ArrayBuffer>> => {
     const response = await fetch(new URL(name, folder));
     if (!response.ok) throw new Error(`${name}: ${response.status} ${response.statusText}`);
-    return response;
+    return new Uint8Array(await response.arrayBuffer());
   };
-  const { model, tensors } = (await (await get('weights.json')).json()) as {
+  const [description, bytes] = [await get('weights.json'), await get('weights.bin')];
+  const { model, tensors } = JSON.parse(new TextDecoder().decode(description)) as {
     model: ModelSummary;
     tensors: TensorEntry[];
   };
-  const bytes = new Uint8Array(await (await get('weights.bin')).arrayBuffer());
-  return { model, state: ModelState.from({ tensors, bytes }, 'weights.bin') };
+  return {
+    model,
+    state: ModelState.from({ tensors, bytes }, 'weights.bin'),
+    digest: await digestOf(description, bytes),
+  };
 }
+
+/** SHA-256 of the parts' own, in hexadecimal. Browsers have it on pages of https and of this machine alone. */
+async function digestOf(...parts: readonly Uint8Array<ArrayBuffer>[]): Promise<string | undefined> {
+  if (!isSecureContext) return undefined;
+  const each = await Promise.all(parts.map((part) => crypto.subtle.digest('SHA-256', part)));
+  const whole = await crypto.subtle.digest('SHA-256', await new Blob(each).arrayBuffer());
+  return Array.from(new Uint8Array(whole), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** For pages that can keep nothing: a checkpoint lasts as long as the page. */
+const forgetfulStore = (): BrowserStore => ({ ...memoryStore(), forget: () => Promise.resolve() });

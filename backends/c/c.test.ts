@@ -21,17 +21,9 @@ import {
   tensor,
   verify,
 } from '../../ir/index.ts';
+import { hasCommand } from '../../compiler/runners/node-commands.ts';
 import type { Emission, EmittedFile, EmitOptions } from '../backend.ts';
 import { c } from './index.ts';
-
-function hasCompiler(command: string): boolean {
-  try {
-    execFileSync(command, ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 const runners: Runner[] = [];
 afterAll(async () => {
@@ -115,7 +107,7 @@ describe('emitted C', () => {
   }, 400_000);
 
   it('computes them when clang compiles it', async () => {
-    if (!hasCompiler('clang')) {
+    if (!hasCommand('clang')) {
       process.stdout.write('not run: there is no clang\n');
       return;
     }
@@ -134,7 +126,7 @@ describe('emitted C', () => {
     const machine = cMachines.find(
       ({ name }) => name === (target.includes('--target=wasm32-wasi') ? 'wasm' : 'aarch64'),
     )!;
-    const missing = hasCompiler(compiler) ? missingFor(machine) : `no ${compiler}`;
+    const missing = hasCommand(compiler) ? missingFor(machine) : `no ${compiler}`;
     if (missing !== undefined) {
       process.stdout.write(`not run: ${missing}\n`);
       return;
@@ -169,7 +161,7 @@ describe('emitted C', () => {
           input: source,
           stdio: 'pipe',
         });
-      if (hasCompiler('g++')) run();
+      if (hasCommand('g++')) run();
       else process.stdout.write(`not run: there is no g++ for ${name}\n`);
     }
   });

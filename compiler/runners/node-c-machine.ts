@@ -2,9 +2,9 @@
  * Machines that C artifacts are run on from Node: this one, and others that are emulated on it. An artifact for another instruction set is so
  * checked bit for bit where there is no such processor; times measured there mean nothing.
  */
-import { execFileSync } from 'node:child_process';
 import { fail } from '../../ir/index.ts';
 import type { BuildOptions } from './node-c-build.ts';
+import { hasCommand } from './node-commands.ts';
 
 export interface CMachine {
   readonly name: string;
@@ -76,14 +76,7 @@ export const cMachines: readonly CMachine[] = [
 
 /** What a machine needs and is not here, in words; undefined where nothing is missing. */
 export function missingFor({ needs }: CMachine): string | undefined {
-  const missing = needs.filter(({ command }) => {
-    try {
-      execFileSync(command, ['--version'], { stdio: 'ignore' });
-      return false;
-    } catch {
-      return true;
-    }
-  });
+  const missing = needs.filter(({ command }) => !hasCommand(command));
   if (missing.length === 0) return undefined;
   const packages = missing.map(({ debian }) => debian).join(' ');
   return `no ${missing.map(({ command }) => command).join(', ')} (on Debian: apt-get install ${packages})`;

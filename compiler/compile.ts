@@ -420,7 +420,8 @@ function calibrationSummary(samples: Samples, options: CompileOptions): Calibrat
 }
 
 /** The entry point for bytes, where the one input is an RGB image and its preprocessing is known. */
-function imageEntry(graph: Graph, preprocess: Preprocess | undefined): Pick<EmitOptions, 'image'> {
+/** What a backend is told of the images that become the one input, where they do. */
+export function imageEntry(graph: Graph, preprocess: Preprocess | undefined): Pick<EmitOptions, 'image'> {
   const [input] = graph.inputs;
   if (preprocess === undefined || graph.inputs.length !== 1 || preprocess.channelOrder !== 'RGB') return {};
   const layouts = imageLayouts(input!.type.shape);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { emitArtifact } from '../fixtures/wgsl/artifact.ts';
+import { withTestDevice } from '../fixtures/wgsl/test-device.ts';
 import { ProgramWriter } from '../fixtures/programs/program-writer.ts';
 import { elementCount, type Graph, interpret, tensor } from '../ir/index.ts';
 import {
@@ -12,7 +13,6 @@ import { createRandom } from '../compiler/data/random.ts';
 import { resizeWindow, type RgbImage } from '../compiler/data/resize.ts';
 import { coverImage } from './image/placement.ts';
 import { load, type RunResult } from './model.ts';
-import { GpuUnavailableError, type OpenedGpuDevice, openGpuDevice } from './node-gpu.ts';
 
 function smallProgram(seed = 7): Graph {
   const w = new ProgramWriter('small', seed);
@@ -64,22 +64,6 @@ const limits = {
 const deviceWith = (changed: Partial<typeof limits>): GPUDevice =>
   ({ limits: { ...limits, ...changed } }) as unknown as GPUDevice;
 
-async function withDevice(action: (gpu: OpenedGpuDevice) => Promise<void>): Promise<void> {
-  let gpu: OpenedGpuDevice;
-  try {
-    gpu = await openGpuDevice();
-  } catch (error) {
-    if (!(error instanceof GpuUnavailableError)) throw error;
-    console.log(`nothing is run: ${error.message}`);
-    return;
-  }
-  try {
-    await action(gpu);
-  } finally {
-    gpu.close();
-  }
-}
-
 describe('load', () => {
   it('refuses what is no artifact of this format', async () => {
     const manifest = new TextEncoder().encode(JSON.stringify({ name: 'm', target: 'c', files: [] }));
@@ -90,7 +74,7 @@ describe('load', () => {
     await expect(load({})).rejects.toThrow('the artifact has no file manifest.json');
     const { files } = await emitArtifact(smallProgram());
     const without = Object.fromEntries([...files].filter(([name]) => name !== 'weights.bin'));
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       await expect(load(without, { device })).rejects.toThrow('the artifact has no file weights.bin');
     });
   });
@@ -99,7 +83,7 @@ describe('load', () => {
     const { files } = await emitArtifact(smallProgram());
     const weights = files.get('weights.bin')!.slice();
     weights[5]! ^= 1;
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       await expect(
         load({ ...Object.fromEntries(files), 'weights.bin': weights }, { device }),
       ).rejects.toThrow(
@@ -110,7 +94,7 @@ describe('load', () => {
 
   it('tells how far it is, up to all of what it needs, and can be ended', async () => {
     const { files } = await emitArtifact(smallProgram());
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       const heard: (readonly [number, number])[] = [];
       const model = await load(Object.fromEntries(files), {
         device,
@@ -130,7 +114,7 @@ describe('load', () => {
   it('refuses weights of another size than stated', async () => {
     const { files } = await emitArtifact(smallProgram());
     const cut = { ...Object.fromEntries(files), 'weights.bin': files.get('weights.bin')!.subarray(16) };
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       await expect(load(cut, { device })).rejects.toThrow(
         /weights\.bin has \d+ bytes, the manifest states \d+/,
       );
@@ -174,7 +158,7 @@ describe('a loaded model', () => {
       [{ shortSide: 7, keepFrom: 5, filter: 'bilinear' }, [40, 23]],
       [{ shortSide: 7, keepFrom: 5, filter: 'bilinear' }, [6, 9]],
     ];
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       for (const [resize, [width, height]] of rules) {
         const preprocess: Preprocess = {
           ...presetPreprocess('imagenet-norm', size),
@@ -207,7 +191,7 @@ describe('a loaded model', () => {
       image: { tables: channelTables(preprocess), layout: 'NCHW' },
       preprocess,
     });
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       const model = await load(Object.fromEntries(files), { device });
       const random = createRandom(5);
       for (const [width, height] of [
@@ -253,7 +237,7 @@ describe('a loaded model', () => {
       (_, i) => corners[i % corners.length]! * scale,
     );
     const [expected] = interpret(graph, [tensor(type, input)]);
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       const model = await load(Object.fromEntries(files), { device });
       expect([...(await model.run(input)).output]).toEqual([...expected!.data]);
       model.dispose();
@@ -265,7 +249,7 @@ describe('a loaded model', () => {
     const { files } = await emitArtifact(graph);
     const inputs = [0, 1, 2, 3, 4, 5, 6].map((k) => wave(graph, k));
     const expected = inputs.map((input) => outputOf(graph, input));
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       const model = await load(Object.fromEntries(files), { device });
       const found = await Promise.all(inputs.map((input) => model.run(input)));
       expect(found.map(({ output }) => [...output])).toEqual(expected);
@@ -285,7 +269,7 @@ describe('a loaded model', () => {
     const { files } = await emitArtifact(graph);
     const input = wave(graph, 1);
     const expected = outputOf(graph, input);
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       using model = await load(Object.fromEntries(files), { device });
       const run = model.run(input);
       input.fill(0);
@@ -297,7 +281,7 @@ describe('a loaded model', () => {
     const graph = smallProgram();
     const { files } = await emitArtifact(graph);
     const inputs = [0, 1, 2, 3, 4, 5].map((k) => wave(graph, k));
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       const model = await load(Object.fromEntries(files), { device });
       const stops = inputs.map(() => new AbortController());
       const runs = inputs.map((input, i) => model.run(input, { signal: stops[i]!.signal }));
@@ -320,7 +304,7 @@ describe('a loaded model', () => {
   it('shares its device with another model', async () => {
     const [first, second] = [smallProgram(), smallProgram(11)];
     const artifacts = await Promise.all([first, second].map(async (graph) => emitArtifact(graph)));
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       const [one, other] = await Promise.all(
         artifacts.map(async ({ files }) => load(Object.fromEntries(files), { device })),
       );
@@ -346,7 +330,7 @@ describe('a loaded model', () => {
       preprocess,
     });
     const image = { width: 9, height: 7, data: new Uint8Array(3 * 63) };
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       const living = watchBuffers(device);
       const model = await load(Object.fromEntries(files), { device });
       const input = wave(graph, 0);
@@ -365,7 +349,7 @@ describe('a loaded model', () => {
   it('says that its device was lost', async () => {
     const graph = smallProgram();
     const { files } = await emitArtifact(graph);
-    await withDevice(async ({ device }) => {
+    await withTestDevice(async ({ device }) => {
       const model = await load(Object.fromEntries(files), { device });
       const underWay = model.run(new Float32Array(120));
       const told = expect(underWay).rejects.toThrow('the GPU device was lost (destroyed)');

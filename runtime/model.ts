@@ -13,35 +13,29 @@
  */
 import { finishOutput, packInput } from './webgpu/boundary.ts';
 import { ArtifactSource, type ModelSource } from './webgpu/artifact-source.ts';
-import {
-  mapped,
-  ReadbackRing,
-  readableBuffer,
-  storageBuffer,
-  usage,
-  wholeVectors,
-} from './webgpu/buffers.ts';
+import { mapped, storageBuffer, wholeVectors } from './webgpu/buffers.ts';
 import { browserGpu, checkLimits, requestDevice } from './webgpu/device.ts';
 import { elementCount } from './webgpu/elements.ts';
-import { ImageInput, type ModelImage } from './webgpu/image-input.ts';
+import type { ImageInput, ModelImage } from './webgpu/image-input.ts';
+import { inflated } from './webgpu/inflate.ts';
 import { ModelError } from './webgpu/model-error.ts';
+import { type Dispatch, encodePass, fileOf, workgroupsOf } from './webgpu/dispatch.ts';
 import {
-  type Dispatch,
-  dispatchesFor,
-  encodePass,
+  defaultChoices,
   hasSubgroups,
-  makePipelines,
   packedFeature,
   type Pipeline,
+  Pipelines,
   usedKernels,
   withFallbacks,
 } from './webgpu/pipelines.ts';
 import type { ArtifactManifest, WgslProgram } from './webgpu/program.ts';
+import { ReadbackRing } from './webgpu/readback-ring.ts';
 
 export { ModelError } from './webgpu/model-error.ts';
 export type { ModelSource } from './webgpu/artifact-source.ts';
 export type { ImageBytes, ModelImage } from './webgpu/image-input.ts';
-export type { HostOutput, HostStage, HostUpload, ImageEntry, WgslProgram } from './webgpu/program.ts';
+export type { HostOutput, HostStage, HostUpload, ImageEntry, Tuning, WgslProgram } from './webgpu/program.ts';
 
 export interface LoadOptions {
   /** The device to run on. Default: one of the browser's own choice, which is then the model's own. */
@@ -87,14 +81,6 @@ export interface RunResult {
   readonly outputs: readonly ModelOutput[];
 }
 
-export interface TraceResult extends RunResult {
-  /** Packed bytes of every stored tensor, by name, as the manifest's layouts describe them. */
-  readonly tensors: ReadonlyMap<string, Uint8Array>;
-}
-
-/** Time on the device by step, in milliseconds. */
-export type Profile = readonly { readonly step: string; readonly milliseconds: number }[];
-
 /**
  * Loads an artifact. Rejects with a ModelError when a file is missing or not what was compiled, when there is no WebGPU, or when the device
  * lacks a limit.
@@ -103,9 +89,9 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
   const artifact = await ArtifactSource.open(source, options.signal);
   const { manifest } = artifact;
   const { program } = manifest;
-  if (manifest.target !== 'wgsl' || program?.format !== 'qc-wgsl/1') {
+  if (manifest.target !== 'wgsl' || program?.format !== 'qc-wgsl/2') {
     throw new ModelError(
-      `${manifest.name} is an artifact of target ${manifest.target}; this module runs qc-wgsl/1`,
+      `${manifest.name} is an artifact of target ${manifest.target}; this module runs qc-wgsl/2`,
     );
   }
   const features = options.wgslLanguageFeatures ?? browserGpu()?.wgslLanguageFeatures ?? new Set<string>();
@@ -114,39 +100,36 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
   const device = options.device ?? (await requestDevice(program));
   try {
     checkLimits(device, program);
-    const dispatches = dispatchesFor(program, options.subgroups ?? hasSubgroups(device));
-    const used = usedKernels(program, dispatches);
-    const kernelFiles = new Set([...used].map((kernel) => program.files[program.kernels[kernel]!.file]));
-    const read = artifact.reader(
-      [...kernelFiles, ...(packedDot ? [] : [fallbacks]), weights],
-      options.onProgress,
-    );
-    const text = async (name: string): Promise<string> => new TextDecoder().decode(await read(name));
-    const codeOf = async (file: 'kernels' | 'subgroups'): Promise<string> => {
+    const choices = defaultChoices(program, options.subgroups ?? hasSubgroups(device));
+    const used = [...usedKernels(program, choices)];
+    const files = new Set(used.map((kernel) => program.files[fileOf(program, kernel)]));
+    const first = artifact.reader([...files, ...(packedDot ? [] : [fallbacks]), weights], options.onProgress);
+    // A file for kernels that are chosen later is read then.
+    const text = async (name: string): Promise<string> =>
+      new TextDecoder().decode(await (first(name) ?? artifact.reader([name])(name)));
+    const pipelines = new Pipelines(device, program, async (file) => {
       const code = await text(program.files[file]);
       return packedDot ? code : withFallbacks(code, await text(fallbacks));
-    };
+    });
     // Pipelines are made while the weights still arrive.
-    const [pipelines, bytes] = await Promise.all([
-      makePipelines(device, program, used, codeOf),
-      read(weights),
+    const takesImages = program.image !== undefined && manifest.preprocess !== null;
+    const [images, made, bytes] = await Promise.all([
+      takesImages ? import('./images.ts') : undefined,
+      Promise.all(used.map(async (kernel) => [kernel, await pipelines.of(kernel)] as const)),
+      first(weights)!.then((packed) => inflated(packed, program.weight_bytes, weights)),
     ]);
     options.signal?.throwIfAborted();
-    return new Model(
-      device,
-      options.device === undefined,
-      manifest,
-      { ...program, dispatches },
-      pipelines,
-      bytes,
-    );
+    const owns = options.device === undefined;
+    const parts = { manifest, program, pipelines, made: new Map(made), choices };
+    return new Model(device, owns, parts, bytes, images?.ImageInput);
   } catch (error) {
     if (options.device === undefined) device.destroy();
     throw error;
   }
 }
 
-interface Step extends Dispatch {
+/** A dispatch of the program on this device. */
+export interface Step extends Dispatch {
   readonly step: string;
   readonly makes: readonly string[];
 }
@@ -161,6 +144,29 @@ interface Readback {
 /** Runs that may be under way at once; more wait their turn. */
 const runsInFlight = 3;
 
+/** The inside of a model. */
+export interface ModelParts {
+  readonly manifest: ArtifactManifest;
+  readonly program: WgslProgram;
+  /** The weights, then the slots. */
+  readonly buffers: readonly GPUBuffer[];
+  readonly pipelines: Pipelines;
+  /** What a run dispatches. */
+  steps: readonly Step[];
+  /** For each dispatch, which of its choices that is. */
+  choices: readonly number[];
+  /** Uploads the input when it is this caller's turn, acts, and frees the place. */
+  readonly inTurn: <T>(
+    input: ModelInput,
+    signal: AbortSignal | undefined,
+    action: (given: readonly Float32Array[], readback: GPUBuffer) => Promise<T>,
+  ) => Promise<T>;
+  /** Submits with the outputs copied at the end; gives their bytes. */
+  readonly submit: (encoder: GPUCommandEncoder, readback: GPUBuffer) => Promise<Uint8Array>;
+  /** Outputs from their bytes. */
+  readonly finish: (given: readonly Float32Array[], bytes: Uint8Array) => RunResult;
+}
+
 /** A model on a device. */
 export class Model implements Disposable {
   /** Rejects nothing; resolves, with the reason, if the device is lost before `dispose`. The model is then of no more use: load it again. */
@@ -174,9 +180,7 @@ export class Model implements Disposable {
   readonly device: GPUDevice;
 
   readonly #ownsDevice: boolean;
-  readonly #program: WgslProgram;
-  readonly #buffers: readonly GPUBuffer[];
-  readonly #steps: readonly Step[];
+  readonly #parts: ModelParts;
   readonly #reads: readonly Readback[];
   readonly #readbacks: ReadbackRing;
   readonly #images: ImageInput | undefined;
@@ -186,34 +190,43 @@ export class Model implements Disposable {
   constructor(
     device: GPUDevice,
     ownsDevice: boolean,
-    manifest: ArtifactManifest,
-    program: WgslProgram,
-    pipelines: ReadonlyMap<number, Pipeline>,
+    loaded: Pick<ModelParts, 'manifest' | 'program' | 'pipelines' | 'choices'> & {
+      readonly made: ReadonlyMap<number, Pipeline>;
+    },
     weights: Uint8Array,
+    Images: typeof ImageInput | undefined,
   ) {
+    const { manifest, program, made, choices } = loaded;
     this.device = device;
     this.#ownsDevice = ownsDevice;
-    this.#program = program;
     this.name = manifest.name;
     this.inputs = manifest.inputs;
     this.outputs = program.outputs.map(({ name, shape }) => ({ name, shape }));
     this.classNames = manifest.class_names;
-    this.#buffers = [weights.length, ...program.buffers].map((bytes, i) =>
+    const buffers = [weights.length, ...program.buffers].map((bytes, i) =>
       storageBuffer(device, bytes, i === 0 ? 'weights' : `slot ${i}`),
     );
-    this.#write(0, weights);
-    this.#steps = program.dispatches.map(({ step, kernel, workgroups, bindings, makes }) => {
-      const { pipeline, layout } = pipelines.get(kernel)!;
+    const steps = program.dispatches.map(({ step, bindings, makes, ...dispatch }, i) => {
+      const choice = dispatch.choices[choices[i]!]!;
+      const { pipeline, layout } = made.get(choice[0])!;
       const group = device.createBindGroup({
         layout,
         label: step,
         entries: bindings.map(([buffer, offset, size], binding) => ({
           binding,
-          resource: { buffer: this.#buffers[buffer]!, offset, size },
+          resource: { buffer: buffers[buffer]!, offset, size },
         })),
       });
-      return { pipeline, group, workgroups, step, makes };
+      return { pipeline, group, workgroups: workgroupsOf(choice), step, makes };
     });
+    this.#parts = {
+      ...loaded,
+      ...{ buffers, steps },
+      inTurn: (input, signal, action) => this.#inTurn(input, signal, action),
+      submit: (encoder, readback) => this.#submit(encoder, readback),
+      finish: (given, bytes) => this.#finish(given, bytes),
+    };
+    this.#write(0, weights);
     const reads: Readback[] = [];
     let at = 0;
     for (const { buffer, bytes } of program.outputs) {
@@ -222,7 +235,10 @@ export class Model implements Disposable {
     }
     this.#reads = reads;
     this.#readbacks = new ReadbackRing(device, at, runsInFlight);
-    this.#images = this.#imageInput(manifest, pipelines);
+    const [upload] = program.uploads;
+    this.#images =
+      Images &&
+      new Images(device, program.image!, manifest.preprocess!, made, buffers[0]!, buffers[upload!.buffer]!);
     this.takesImages = this.#images !== undefined;
     this.lost = new Promise((resolve) => {
       void device.lost.then(({ message, reason }) => {
@@ -237,91 +253,20 @@ export class Model implements Disposable {
   run(input: ModelInput, { signal }: RunOptions = {}): Promise<RunResult> {
     return this.#inTurn(input, signal, async (given, readback) => {
       const encoder = this.device.createCommandEncoder();
-      encodePass(encoder, this.#steps);
+      encodePass(encoder, this.#parts.steps);
       return this.#finish(given, await this.#submit(encoder, readback));
     });
   }
 
-  /** Runs once and returns every stored tensor, as it was when its step had made it. For checking, not for speed. */
-  trace(input: ModelInput): Promise<TraceResult> {
-    return this.#inTurn(input, undefined, async (given, readback) => {
-      const { tensors } = this.#program;
-      const made = new Set(this.#steps.flatMap(({ makes }) => makes));
-      const offsets = new Map<string, number>();
-      let size = 0;
-      for (const { name, bytes } of tensors) {
-        offsets.set(name, size);
-        size += wholeVectors(bytes);
-      }
-      const kept = readableBuffer(this.device, size);
-      const encoder = this.device.createCommandEncoder();
-      const keep = (wanted: (name: string) => boolean): void => {
-        for (const { name, buffer, bytes } of tensors) {
-          if (!wanted(name)) continue;
-          const words = Math.ceil(bytes / 4) * 4;
-          encoder.copyBufferToBuffer(this.#buffers[buffer]!, 0, kept, offsets.get(name)!, words);
-        }
-      };
-      keep((name) => !made.has(name));
-      for (const step of this.#steps) {
-        encodePass(encoder, [step]);
-        keep((name) => step.makes.includes(name));
-      }
-      const outputs = await this.#submit(encoder, readback);
-      const bytes = await mapped(kept);
-      kept.destroy();
-      return {
-        ...this.#finish(given, outputs),
-        tensors: new Map(
-          tensors.map((tensor) => {
-            const at = offsets.get(tensor.name)!;
-            return [tensor.name, bytes.slice(at, at + tensor.bytes)];
-          }),
-        ),
-      };
-    });
-  }
-
-  /** Runs once with a timestamp around every dispatch. Rejects where the device has no `timestamp-query`. */
-  profile(input: ModelInput): Promise<Profile> {
-    return this.#inTurn(input, undefined, async (_, readback) => {
-      if (!this.device.features.has('timestamp-query')) {
-        throw new ModelError(
-          'this device has no timestamp-query: ask for it in requiredFeatures, if the adapter has it',
-        );
-      }
-      const count = 2 * this.#steps.length;
-      const querySet = this.device.createQuerySet({ type: 'timestamp', count });
-      const resolved = this.device.createBuffer({
-        size: 8 * count,
-        usage: usage.queryResolve | usage.copySource,
-      });
-      const times = readableBuffer(this.device, 8 * count);
-      const encoder = this.device.createCommandEncoder();
-      for (const [i, step] of this.#steps.entries()) {
-        const timestampWrites = {
-          querySet,
-          beginningOfPassWriteIndex: 2 * i,
-          endOfPassWriteIndex: 2 * i + 1,
-        };
-        encodePass(encoder, [step], { timestampWrites });
-      }
-      encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
-      encoder.copyBufferToBuffer(resolved, 0, times, 0, 8 * count);
-      await this.#submit(encoder, readback);
-      const stamps = new BigInt64Array((await mapped(times)).buffer);
-      for (const used of [querySet, resolved, times]) used.destroy();
-      return this.#steps.map(({ step }, i) => ({
-        step,
-        milliseconds: Number(stamps[2 * i + 1]! - stamps[2 * i]!) / 1e6,
-      }));
-    });
+  /** What `measure.js` works with. Not for pages: it may change. */
+  get parts(): ModelParts {
+    return this.#parts;
   }
 
   /** Frees every buffer, and the device if `load` made it. Runs under way reject. */
   dispose(): void {
     this.#gone ??= 'the model was disposed';
-    for (const buffer of this.#buffers) buffer.destroy();
+    for (const buffer of this.#parts.buffers) buffer.destroy();
     this.#readbacks.destroy();
     this.#images?.destroy();
     if (this.#ownsDevice) this.device.destroy();
@@ -370,16 +315,7 @@ export class Model implements Disposable {
 
   #write(buffer: number, bytes: Uint8Array): void {
     // A whole number of words: what writeBuffer takes. Tensors and weights are.
-    this.device.queue.writeBuffer(this.#buffers[buffer]!, 0, bytes as Uint8Array<ArrayBuffer>);
-  }
-
-  #imageInput(manifest: ArtifactManifest, pipelines: ReadonlyMap<number, Pipeline>): ImageInput | undefined {
-    const { image, uploads } = this.#program;
-    const { preprocess } = manifest;
-    const [upload] = uploads;
-    if (image === undefined || upload === undefined || preprocess === null) return undefined;
-    const [weights, input] = [this.#buffers[0]!, this.#buffers[upload.buffer]!];
-    return new ImageInput(this.device, image, preprocess, pipelines, weights, input);
+    this.device.queue.writeBuffer(this.#parts.buffers[buffer]!, 0, bytes as Uint8Array<ArrayBuffer>);
   }
 
   /** Brings the input to the device. Gives f32 inputs back, for what returns one as it came. */
@@ -412,7 +348,7 @@ export class Model implements Disposable {
         );
       }
     }
-    for (const upload of this.#program.uploads) {
+    for (const upload of this.#parts.program.uploads) {
       this.#write(upload.buffer, packInput(upload, given[upload.input]!));
     }
   }
@@ -421,7 +357,7 @@ export class Model implements Disposable {
   async #submit(encoder: GPUCommandEncoder, readback: GPUBuffer): Promise<Uint8Array> {
     for (const { buffer, bytes, at } of this.#reads) {
       if (bytes > 0) {
-        encoder.copyBufferToBuffer(this.#buffers[buffer]!, 0, readback, at, Math.ceil(bytes / 4) * 4);
+        encoder.copyBufferToBuffer(this.#parts.buffers[buffer]!, 0, readback, at, Math.ceil(bytes / 4) * 4);
       }
     }
     this.device.queue.submit([encoder.finish()]);
@@ -429,7 +365,7 @@ export class Model implements Disposable {
   }
 
   #finish(given: readonly Float32Array[], bytes: Uint8Array): RunResult {
-    const outputs = this.#program.outputs.map((output, i) => {
+    const outputs = this.#parts.program.outputs.map((output, i) => {
       const data =
         output.input === undefined
           ? finishOutput(output, bytes.subarray(this.#reads[i]!.at))

@@ -1,6 +1,7 @@
 /**
  * The WGSL backend: compute kernels for WebGPU, packed weights, and the module that runs them in a browser or in Node.
  */
+import { gzipSync } from 'fflate';
 import { fail, type Graph } from '../../ir/index.ts';
 import type { ImageEntry, WgslProgram } from '../../runtime/model.ts';
 import type { Backend, EmitOptions, Emission, EmittedFile } from '../backend.ts';
@@ -8,14 +9,14 @@ import { type GridKernel, printWgslUnit } from '../kernel/index.ts';
 import { imageWorkgroup } from './image.ts';
 import { planProgram, type WgslPlan } from './program.ts';
 import { type SharedKernel, shareText } from './shared-text.ts';
-import type { SizedKernel } from './step-kernel.ts';
+import type { ChooseTiles } from './tile.ts';
 
 export { planProgram, type PlannedDispatch, type WgslPlan } from './program.ts';
+export { allTiles, type ChooseTiles, estimatedTiles, type TileChoice, withOtherSizes } from './tile.ts';
 
-/** The runtime module as it ships: the text of `runtime/model.js` and of its types. */
+/** The runtime as it ships: the texts of its modules and of their types, by the names they have in an artifact. */
 export interface RuntimeModule {
-  readonly module: string;
-  readonly types: string;
+  readonly files: readonly { readonly name: string; readonly text: string }[];
 }
 
 /** A page that shows a model at work: files by their place in the artifact, `index.html` among them. */
@@ -28,6 +29,8 @@ export interface WgslOptions extends EmitOptions {
   readonly runtime?: RuntimeModule;
   /** Written beside the module. */
   readonly demo?: DemoPage;
+  /** The tiles that layers are compiled for. Default: the quickest by estimate. */
+  readonly tiles?: ChooseTiles;
 }
 
 const files = {
@@ -61,9 +64,10 @@ function printKernels({ kernels, subgroupKernels }: WgslPlan): PrintedKernels {
 /** The plan as the runtime reads it. */
 export function describeProgram(plan: WgslPlan, printed: PrintedKernels = printKernels(plan)): WgslProgram {
   const kernels = [...plan.kernels, ...plan.subgroupKernels];
-  const sized = ({ kernel, workgroups }: SizedKernel) => ({ kernel: kernels.indexOf(kernel), workgroups });
+  const numbers = new Map(kernels.map((kernel, i) => [kernel, i]));
+  const forms = kernels.filter((kernel) => printed.of.get(kernel)!.form === kernel);
   return {
-    format: 'qc-wgsl/1',
+    format: 'qc-wgsl/2',
     files,
     weight_bytes: plan.weights.length,
     limits: {
@@ -76,16 +80,22 @@ export function describeProgram(plan: WgslPlan, printed: PrintedKernels = printK
       buffer_bytes: Math.max(...plan.slots, plan.weights.length, 16),
       invocations: kernels.reduce((most, { workgroupSize: [x, y, z] }) => Math.max(most, x * y * z), 1),
     },
-    kernels: kernels.map((kernel, i) => ({
-      ...printed.of.get(kernel)!,
-      file: i < plan.kernels.length ? 'kernels' : 'subgroups',
+    forms: forms.map((kernel) => ({
+      name: kernel.name,
+      file: plan.kernels.includes(kernel) ? 'kernels' : 'subgroups',
+      constants: printed.of.get(kernel)!.constants,
       access: kernel.parameters.map((parameter) => (parameter.kind === 'array' ? parameter.access : 'read')),
     })),
+    kernels: kernels.map((kernel) => {
+      const { form, values } = printed.of.get(kernel)!;
+      return [forms.indexOf(form), ...values];
+    }),
     buffers: plan.slots,
     dispatches: plan.dispatches.map((dispatch) => ({
       step: dispatch.step,
-      ...sized(dispatch),
-      ...(dispatch.subgroups === undefined ? {} : { subgroups: sized(dispatch.subgroups) }),
+      choices: dispatch.choices.map(
+        ({ kernel, workgroups }) => [numbers.get(kernel)!, ...workgroups] as const,
+      ),
       bindings: dispatch.bindings.map(({ buffer, offset, bytes }) => [buffer, offset, bytes] as const),
       makes: dispatch.makes,
     })),
@@ -111,22 +121,22 @@ function describeImage(
 }
 
 function emit(graph: Graph, options: WgslOptions): Emission {
-  const plan = planProgram(graph, options.image);
+  const plan = planProgram(graph, options.image, options.tiles);
   if (options.demo !== undefined) refuseDemo(plan, options);
   const printed = printKernels(plan);
   const modules: EmittedFile[] =
-    options.runtime === undefined
-      ? []
-      : [
-          { name: 'model.js', role: 'module', content: options.runtime.module },
-          { name: 'model.d.ts', role: 'types', content: options.runtime.types },
-        ];
+    options.runtime?.files.map(({ name, text }) => ({
+      name,
+      role: name.endsWith('.d.ts') ? 'types' : 'module',
+      content: text,
+    })) ?? [];
   return {
     files: [
       { name: files.kernels, role: 'source', content: printed.kernels },
       { name: files.subgroups, role: 'source', content: printed.subgroups },
       { name: files.fallbacks, role: 'source', content: printed.fallbacks },
-      { name: files.weights, role: 'weights', content: plan.weights },
+      // Four bits of weights are seldom four bits of information; the same bytes on every machine, so no time in it.
+      { name: files.weights, role: 'weights', content: gzipSync(plan.weights, { level: 9, mtime: 0 }) },
       ...modules,
       ...(options.demo?.files ?? []).map(({ name, text }) => ({ name, role: 'page', content: text })),
     ],

@@ -12,8 +12,9 @@ import { planBoundary } from './boundary.ts';
 import { type ImagePlan, planImage } from './image.ts';
 import { KernelSet } from './kernel-set.ts';
 import { planSlots } from './slots.ts';
-import { type ChooseTile, type SizedKernel, stepKernel } from './step-kernel.ts';
+import { type KernelChoice, stepKernels } from './step-kernel.ts';
 import { layoutOf } from './stored.ts';
+import type { ChooseTiles } from './tile.ts';
 import { type WeightRange, WeightsFile } from './weights-file.ts';
 
 /** A part of a buffer. Buffer 0 holds the weights; the slots follow. */
@@ -21,11 +22,11 @@ export interface BoundRange extends WeightRange {
   readonly buffer: number;
 }
 
-export interface PlannedDispatch extends SizedKernel {
+export interface PlannedDispatch {
   /** The layer, as users know it. */
   readonly step: string;
-  /** What takes its place, on the same bindings, where subgroups have eight invocations or more. */
-  readonly subgroups?: SizedKernel;
+  /** Kernels that make the same, on the same bindings. The first runs on every device, others perhaps where there are subgroups alone. */
+  readonly choices: readonly KernelChoice[];
   readonly bindings: readonly BoundRange[];
   /** Stored values that are finished after it, by all their names. */
   readonly makes: readonly string[];
@@ -47,6 +48,9 @@ export interface WgslPlan {
   readonly tensors: readonly (StoredTensor & { readonly buffer: number })[];
 }
 
+/** Whether a kernel takes subgroups of eight invocations or more. */
+export const needsSubgroups = ({ tile }: KernelChoice): boolean => tile?.tile.weights === 'subgroup';
+
 const storedTensor = (name: string, type: TensorType): StoredTensor => ({
   name,
   storage: type.element.storage,
@@ -55,7 +59,7 @@ const storedTensor = (name: string, type: TensorType): StoredTensor => ({
 });
 
 /** Plans a verified program of the integer level. Throws a QcError for what this target cannot run. */
-export function planProgram(graph: Graph, image?: EmitOptions['image'], choose?: ChooseTile): WgslPlan {
+export function planProgram(graph: Graph, image?: EmitOptions['image'], choose?: ChooseTiles): WgslPlan {
   const types = typesOf(graph);
   const cut = schedule(graph, layoutOf);
   const boundary = planBoundary(graph, types, cut);
@@ -98,16 +102,15 @@ export function planProgram(graph: Graph, image?: EmitOptions['image'], choose?:
   const dispatches: PlannedDispatch[] = [];
   for (const step of cut.steps) {
     if (isBoundaryStep(step)) continue;
-    const made = stepKernel(graph, types, step, choose);
+    const made = stepKernels(graph, types, step, choose);
     const packed = made.weights === undefined ? undefined : weights.add(made.weights);
     const tables = made.bindings.some(({ kind }) => kind === 'tables') ? weights.add(made.tables) : undefined;
     dispatches.push({
       step: step.name,
-      kernel: kernels.add(made.kernel),
-      workgroups: made.workgroups,
-      ...(made.subgroups === undefined
-        ? {}
-        : { subgroups: { ...made.subgroups, kernel: subgroupKernels.add(made.subgroups.kernel) } }),
+      choices: made.choices.map((choice) => ({
+        ...choice,
+        kernel: (needsSubgroups(choice) ? subgroupKernels : kernels).add(choice.kernel),
+      })),
       bindings: made.bindings.map((source) =>
         source.kind === 'value'
           ? rangeOf(source.name)

@@ -6,9 +6,12 @@ import { type GridKernel, type Literal, literalsOf, printWgsl } from '../kernel/
 
 /** A kernel as its module holds it. */
 export interface SharedKernel {
-  /** The entry point. */
-  readonly name: string;
-  readonly constants: Readonly<Record<string, number>>;
+  /** The kernel whose text it is an instance of. */
+  readonly form: GridKernel;
+  /** Names of the numbers that its form leaves open. */
+  readonly constants: readonly string[];
+  /** Those numbers, in that order. */
+  readonly values: readonly number[];
 }
 
 export interface SharedText {
@@ -47,7 +50,8 @@ export function shareText(kernels: readonly GridKernel[]): SharedText {
     const [first] = members;
     const literals = members.map(numbersOf);
     const names = new Map<string, string>();
-    const constants = members.map((): Record<string, number> => ({}));
+    const constants: string[] = [];
+    const numbers = members.map((): number[] => []);
     literals[0]!.forEach((literal, position) => {
       const values = literals.map((of) => Number(of[position]!.value));
       if (values.every((value) => value === values[0])) return;
@@ -56,18 +60,19 @@ export function shareText(kernels: readonly GridKernel[]): SharedText {
       if (name === undefined) {
         name = `${literal.type === 'u32' ? 'm' : 'n'}${names.size}`;
         names.set(key, name);
-        for (const [i, value] of values.entries()) constants[i]![name] = value;
+        constants.push(name);
+        for (const [i, value] of values.entries()) numbers[i]!.push(value);
       }
       overrides.set(literal, name);
     });
     const sizes = members.map(({ workgroupSize }) => workgroupSize);
     if (sizes.some((size) => size.join() !== sizes[0]!.join())) {
       sized.set(first!, sizeNames);
-      for (const [i, size] of sizes.entries())
-        for (const [axis, name] of sizeNames.entries()) constants[i]![name] = size[axis]!;
+      constants.push(...sizeNames);
+      for (const [i, size] of sizes.entries()) numbers[i]!.push(...size);
     }
     for (const [i, member] of members.entries())
-      of.set(member, { name: first!.name, constants: constants[i]! });
+      of.set(member, { form: first!, constants, values: numbers[i]! });
   }
   return { kernels: [...forms.values()].map(([first]) => first!), overrides, workgroupSizes: sized, of };
 }

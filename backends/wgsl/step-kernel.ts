@@ -41,10 +41,7 @@ import { movementQuads } from './movement.ts';
 import { averagePoolQuads, maxPoolQuads } from './pool.ts';
 import { extentsOf, type Granule, granuleQuads, storageOf } from './stored.ts';
 import { StepTables, TableReader } from './tables.ts';
-import { chooseTile, type ConvolutionTile } from './tile.ts';
-
-/** Decides the tile of a layer. */
-export type ChooseTile = typeof chooseTile;
+import { type ChooseTiles, type ConvolutionTile, estimatedTiles, type TileChoice } from './tile.ts';
 
 export type Workgroups = readonly [x: number, y: number, z: number];
 
@@ -60,12 +57,22 @@ export interface SizedKernel {
   readonly workgroups: Workgroups;
 }
 
-export interface StepKernel extends SizedKernel {
+/** A kernel of a step and what there is to say of it. */
+interface WrittenKernel extends SizedKernel {
   readonly bindings: readonly BindingSource[];
-  /** What takes its place, on the same bindings, where subgroups have eight invocations or more. */
-  readonly subgroups?: SizedKernel;
   readonly weights: Uint8Array | undefined;
   readonly tables: Uint8Array;
+}
+
+/** One of the kernels that make the same of the same bindings. */
+export interface KernelChoice extends SizedKernel {
+  /** What a convolution's is laid out by. */
+  readonly tile?: TileChoice;
+}
+
+export interface StepKernels extends Omit<WrittenKernel, keyof SizedKernel> {
+  /** The first runs on every device. */
+  readonly choices: readonly KernelChoice[];
 }
 
 /** A grid of `x` by `y` workgroups, folded where a dimension would pass the limit: z continues y. */
@@ -149,18 +156,20 @@ function anchorQuads(scope: StepScope, node: Node, granule: Granule): Expression
 }
 
 /** The kernels of a step that is not at the boundary. */
-export function stepKernel(
+export function stepKernels(
   graph: Graph,
   types: ReadonlyMap<string, TensorType>,
   step: Step,
-  choose: ChooseTile = chooseTile,
-): StepKernel {
+  choose: ChooseTiles = estimatedTiles,
+): StepKernels {
   checkStep(step, types);
   const widths = step.outputs.map((name) => bitWidth(types.get(name)!.element.storage));
   const place = { graph, types, step, leastQuads: granuleQuads(widths) };
   const { anchor } = step;
-  if (anchor?.op !== 'conv2d' && anchor?.op !== 'dense')
-    return { ...genericKernel(place), weights: undefined };
+  if (anchor?.op !== 'conv2d' && anchor?.op !== 'dense') {
+    const { kernel, workgroups, ...rest } = genericKernel(place);
+    return { ...rest, choices: [{ kernel, workgroups }] };
+  }
   const x = types.get(anchor.operands[0]!)!;
   const weight = constantOperand(graph, anchor, 1);
   const fields = activationFields(storageOf(x.element));
@@ -169,14 +178,13 @@ export function stepKernel(
     activationBits: fields.bits,
     weightBits: packedWeightBits(weight, fields),
   };
-  const [own, shared] = (['own', 'subgroup'] as const).map((source) => {
-    const choice = choose(layer, place.leastQuads, source);
-    if (choice === undefined) return undefined;
-    return convolutionKernel(place, planConvolution(graph, anchor, x, choice.tile));
-  });
-  return shared === undefined
-    ? own!
-    : { ...own!, subgroups: { kernel: shared.kernel, workgroups: shared.workgroups } };
+  const tiles = choose(layer, place.leastQuads, step.name);
+  const written = tiles.map(({ tile }) => convolutionKernel(place, planConvolution(graph, anchor, x, tile)));
+  const { bindings, weights, tables } = written[0]!;
+  return {
+    ...{ bindings, weights, tables },
+    choices: written.map(({ kernel, workgroups }, i) => ({ kernel, workgroups, tile: tiles[i]! })),
+  };
 }
 
 /** What every kernel of a step is written from. */
@@ -188,7 +196,7 @@ interface StepPlace {
 }
 
 /** The kernel that writes each granule of `quads` quads by an invocation of its own. */
-function genericKernel(place: StepPlace): StepKernel {
+function genericKernel(place: StepPlace): WrittenKernel {
   const { step, leastQuads: quads } = place;
   const { channels, pixels } = extentsOf(step.space.shape);
   const runs = Math.ceil(channels / (4 * quads));
@@ -200,7 +208,7 @@ function genericKernel(place: StepPlace): StepKernel {
   });
 }
 
-function convolutionKernel(place: StepPlace, plan: ConvolutionPlan): StepKernel {
+function convolutionKernel(place: StepPlace, plan: ConvolutionPlan): WrittenKernel {
   const { tile, rows } = plan;
   const { pixels } = extentsOf(place.step.space.shape);
   const [lanes, stride] = tile.workgroup;
@@ -232,7 +240,7 @@ function writeKernel(
   grid: Workgroups,
   convolution: ConvolutionPlan | undefined,
   write: (scope: StepScope, arrays: Readonly<Record<string, KernelArray | undefined>>) => void,
-): StepKernel {
+): WrittenKernel {
   const tables = new StepTables(extentsOf(step.space.shape).channels);
   const parameters = parametersOf(step, convolution);
   checkBindings(step, parameters.sources.length);

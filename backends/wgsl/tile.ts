@@ -101,15 +101,28 @@ export interface TileChoice {
   readonly cost: number;
 }
 
-/** A row on a layer, with the largest workgroup that leaves no more idle than a smaller one would. */
-export function layOut(row: TileRow, convolution: Convolution): TileChoice {
+/** How many invocations a row makes of a layer, along what neighbours differ in and along the other side. */
+function extentsOf(row: TileRow, convolution: Convolution): readonly [many: number, few: number] {
   const pixels = convolution.batch * convolution.outputHeight * convolution.outputWidth;
-  const runs = Math.ceil(convolution.outputs / (4 * row.quads));
-  const [many, few] =
-    row.along === 'pixels' ? [Math.ceil(pixels / row.pixels), runs] : [runs, Math.ceil(pixels / row.pixels)];
-  const lanesOf = (size: number): number => Math.ceil(many / size) * size;
-  const least = Math.min(...workgroupSizes.map(lanesOf));
-  const size = workgroupSizes.find((each) => lanesOf(each) === least)!;
+  const [along, runs] = [Math.ceil(pixels / row.pixels), Math.ceil(convolution.outputs / (4 * row.quads))];
+  return row.along === 'pixels' ? [along, runs] : [runs, along];
+}
+
+const lanesOf = (many: number, size: number): number => Math.ceil(many / size) * size;
+
+/** The largest workgroup that leaves no more invocations idle than a smaller one would. */
+function fittingSize(many: number): number {
+  const least = Math.min(...workgroupSizes.map((size) => lanesOf(many, size)));
+  return workgroupSizes.find((size) => lanesOf(many, size) === least)!;
+}
+
+/** A row on a layer. `size` is that of the workgroup, by default the one that fits best. */
+export function layOut(
+  row: TileRow,
+  convolution: Convolution,
+  size = fittingSize(extentsOf(row, convolution)[0]),
+): TileChoice {
+  const [many, few] = extentsOf(row, convolution);
   return {
     row,
     tile: {
@@ -119,7 +132,7 @@ export function layOut(row: TileRow, convolution: Convolution): TileChoice {
       weights: row.weights,
       product: row.product,
     },
-    cost: (row.nanoseconds * spanOf(row, convolution) * least * few) / 8,
+    cost: (row.nanoseconds * spanOf(row, convolution) * lanesOf(many, size) * few) / 8,
   };
 }
 
@@ -127,17 +140,52 @@ export function layOut(row: TileRow, convolution: Convolution): TileChoice {
 const spanOf = ({ quads }: TileRow, { groups, outputs }: Convolution): number =>
   groups === 1 ? 1 : Math.ceil((4 * quads) / (outputs / groups));
 
-/** The quickest row for a layer among those that have their weights from `source`; undefined where none takes it. */
+/**
+ * The tiles that a layer is compiled for, among which a device may choose: the first is what every device can run, the first of those with weights by
+ * `subgroup` is for devices whose subgroups have eight invocations. `step` is what the program calls the step.
+ */
+export type ChooseTiles = (layer: TiledLayer, leastQuads: number, step: string) => readonly TileChoice[];
+
+const rowsFor = (layer: TiledLayer, leastQuads: number): readonly TileRow[] =>
+  tileRows.filter((row) => refuses(row, layer, leastQuads) === undefined);
+
+/** The quickest row for a layer, by the estimates above, among those that have their weights from `source`; undefined where none takes it. */
 export function chooseTile(
   layer: TiledLayer,
   leastQuads: number,
   source: WeightSource,
 ): TileChoice | undefined {
-  return tileRows
-    .filter((row) => row.weights === source && refuses(row, layer, leastQuads) === undefined)
+  return rowsFor(layer, leastQuads)
+    .filter(({ weights }) => weights === source)
     .map((row) => layOut(row, layer.convolution))
     .reduce<TileChoice | undefined>(
       (best, each) => (best === undefined || each.cost < best.cost ? each : best),
       undefined,
     );
 }
+
+/** Workgroups that a row is tried with beside the one that fits best: texts are the same, so each costs an artifact a line. */
+const otherSizes = [256, 128, 32] as const;
+
+/** A tile, and the same with other workgroups where no subgroup depends on them. */
+export function withOtherSizes(best: TileChoice, { convolution }: TiledLayer): readonly TileChoice[] {
+  if (best.tile.weights === 'subgroup') return [best];
+  const [many] = extentsOf(best.row, convolution);
+  const chosen = Math.max(...best.tile.workgroup);
+  const others = otherSizes.filter((size) => size !== chosen && size < 2 * many);
+  return [best, ...others.map((size) => layOut(best.row, convolution, size))];
+}
+
+/** What artifacts hold: the row that is quickest by estimate, of each source of weights, with several workgroups. */
+export const estimatedTiles = (layer: TiledLayer, leastQuads: number): readonly TileChoice[] =>
+  (['own', 'subgroup'] as const).flatMap((source) => {
+    const choice = chooseTile(layer, leastQuads, source);
+    return choice === undefined ? [] : withOtherSizes(choice, layer);
+  });
+
+/** Everything there is, for a device to be timed with; the estimated ones first. */
+export const allTiles = (layer: TiledLayer, leastQuads: number): readonly TileChoice[] => {
+  const estimated = estimatedTiles(layer, leastQuads);
+  const rows = rowsFor(layer, leastQuads).filter((row) => estimated.every((choice) => choice.row !== row));
+  return [...estimated, ...rows.map((row) => layOut(row, layer.convolution))];
+};

@@ -12,6 +12,8 @@ export interface RunnerOptions {
   readonly threads: number;
   /** WebGPU adapter, by a part of its name. */
   readonly adapter?: string;
+  /** Whether WGSL artifacts may use `dot4I8Packed`: true, unless it says otherwise, where there is such a thing. */
+  readonly packedDot?: boolean;
   /** Machine of a C artifact: native unless it says another. */
   readonly on?: string;
 }
@@ -21,7 +23,11 @@ type Open = (artifact: Artifact, options: Partial<RunnerOptions>) => Promise<Run
 const runners: Readonly<Record<string, Open>> = {
   c: async (artifact, { on, threads = 1 }) =>
     openCRunner(artifact, { threads, ...(on === undefined ? {} : { machine: cMachine(on) }) }),
-  wgsl: async (artifact, { adapter }) => openWgslRunner(artifact, adapter === undefined ? {} : { adapter }),
+  wgsl: async (artifact, { adapter, packedDot = true }) =>
+    openWgslRunner(artifact, {
+      ...(adapter === undefined ? {} : { adapter }),
+      ...(packedDot ? {} : { packedDot: false }),
+    }),
   qir: async (artifact) => referenceRunner(await artifact.program()),
   onnx: async (artifact) => onnxRunner(await modelOf(artifact), artifact.manifest.inputs),
 };

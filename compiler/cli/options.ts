@@ -109,6 +109,7 @@ export function dataOptions(command: Command, what: string): Command {
 export interface RunnerFlags {
   readonly threads: number;
   readonly adapter?: string;
+  readonly packedDot?: boolean;
   readonly on?: string;
 }
 
@@ -120,6 +121,7 @@ export function runnerOptions(command: Command): Command {
       '--adapter <name>',
       'WebGPU adapter of a WGSL artifact: lavapipe, swiftshader, or the path of a Vulkan driver manifest',
     )
+    .option('--no-packed-dot', 'run a WGSL artifact as browsers do whose WGSL lacks dot4I8Packed')
     .option(
       '--on <machine>',
       `machine a C artifact is run on: ${cMachines.map(({ name, summary }) => `${name} (${summary})`).join(', ')}`,

@@ -5,11 +5,43 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type { TrainingRuntime } from '../../backends/tfjs/index.ts';
 import type { DemoPage, RuntimeModule } from '../../backends/wgsl/index.ts';
-import { joinModules } from './join-modules.ts';
+import { forPages, joinModules } from './join-modules.ts';
 
 const places = ['../../runtime/', '../../dist/runtime/'] as const;
 
-/** What WGSL artifacts are loaded with: the modules under `runtime/model.ts` in one file. */
+/** Modules of a WGSL artifact, and what each is for. */
+const artifactModules = {
+  model: 'Loads and runs what qc compiled: see model.d.ts.',
+  images: 'From pixels to the input of a model: model.js loads it.',
+  measure: 'Looks inside a model, and tunes it: see measure.d.ts.',
+} as const;
+
+/** What artifacts import from a module beside them: errors are of one class in all modules. */
+const modulesApart = new Map([
+  ...Object.keys(artifactModules).map((name) => [name, `./${name}.js`] as const),
+  ['webgpu/model-error', './model.js'],
+]);
+
+/** The modules of an artifact from the texts of files below the runtime, by `read`; `typesOf` gives their declarations, where there are any. */
+export async function joinedRuntime(
+  read: (path: string) => Promise<string>,
+  extension: string,
+  typesOf?: (path: string) => Promise<string>,
+): Promise<RuntimeModule> {
+  const files = Object.entries(artifactModules).map(async ([name, head]) => {
+    const apart = new Map([...modulesApart].filter(([, module]) => module !== `./${name}.js`));
+    const module = forPages(await joinModules(`${name}${extension}`, read, apart));
+    return [
+      { name: `${name}.js`, text: `// ${head}\n${module}` },
+      ...(typesOf === undefined || name === 'images'
+        ? []
+        : [{ name: `${name}.d.ts`, text: await joinModules(`${name}.d.ts`, typesOf, apart) }]),
+    ];
+  });
+  return { files: (await Promise.all(files)).flat() };
+}
+
+/** What WGSL artifacts are loaded with. */
 export async function runtimeModule(): Promise<RuntimeModule | undefined> {
   for (const place of places) {
     const read = async (name: string): Promise<string> =>
@@ -17,7 +49,7 @@ export async function runtimeModule(): Promise<RuntimeModule | undefined> {
     const built = await read('model.js').catch(() => undefined);
     if (built === undefined) continue;
     const typesOf = async (name: string): Promise<string> => read(name.replace(/(?:\.d)?\.[jt]s$/, '.d.ts'));
-    return { module: await joinModules('model.js', read), types: await joinModules('model.d.ts', typesOf) };
+    return joinedRuntime(read, '.js', typesOf);
   }
   return undefined;
 }

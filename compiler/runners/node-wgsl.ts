@@ -2,7 +2,7 @@
 import { fail } from '../../ir/index.ts';
 import type { Manifest } from '../../runtime/manifest.ts';
 import { ModelError } from '../../runtime/model.ts';
-import { GpuUnavailableError, openGpuDevice } from '../../runtime/node-gpu.ts';
+import { GpuUnavailableError, type OpenedGpuDevice, openGpuDevice } from '../../runtime/node-gpu.ts';
 import type { Runner } from './runner.ts';
 import { loadWgslRunner } from './wgsl.ts';
 
@@ -19,22 +19,34 @@ export interface WgslArtifact {
   readonly read: (name: string) => Promise<Uint8Array>;
 }
 
+/** A device of the adapter that is asked for. Fails with `run/no-gpu` where it cannot be opened. */
+export async function openGpu(adapter: string | undefined): Promise<OpenedGpuDevice> {
+  return openGpuDevice(adapter === undefined ? {} : { icd: adapter }).catch((error: unknown) => {
+    if (!(error instanceof GpuUnavailableError)) throw error;
+    return fail('run/no-gpu', error.message, {
+      help: 'name another adapter with --adapter, or open the artifact in a browser',
+    });
+  });
+}
+
+/** What people call an adapter. */
+export const gpuName = ({ adapterInfo: { description, architecture, vendor } }: OpenedGpuDevice): string =>
+  [description, architecture, vendor].find((text) => text !== '') ?? 'unnamed adapter';
+
+/** Says what a runtime says as a failure of ours: `run/gpu`. */
+export function explainGpuError(error: unknown): never {
+  if (error instanceof ModelError) return fail('run/gpu', error.message);
+  throw error;
+}
+
 /**
  * Loads an artifact that `qc compile` wrote. Fails with `run/no-gpu` where no adapter can be opened, with `run/gpu` where the one there is
  * cannot run it.
  */
 export async function openWgslRunner(artifact: WgslArtifact, options: NodeWgslOptions = {}): Promise<Runner> {
-  const gpu = await openGpuDevice(options.adapter === undefined ? {} : { icd: options.adapter }).catch(
-    (error: unknown) => {
-      if (!(error instanceof GpuUnavailableError)) throw error;
-      return fail('run/no-gpu', error.message, {
-        help: 'name another adapter with --adapter, or open the artifact in a browser',
-      });
-    },
-  );
+  const gpu = await openGpu(options.adapter);
   const { manifest, read } = artifact;
   const manifestBytes = new TextEncoder().encode(JSON.stringify(manifest));
-  const { vendor, architecture, description } = gpu.adapterInfo;
   try {
     return await loadWgslRunner(
       async (file) => (file === 'manifest.json' ? manifestBytes : read(file)),
@@ -43,7 +55,7 @@ export async function openWgslRunner(artifact: WgslArtifact, options: NodeWgslOp
         device: gpu.device,
         wgslLanguageFeatures: gpu.wgslLanguageFeatures,
         ...(options.packedDot === undefined ? {} : { packedDot: options.packedDot }),
-        deviceName: [description, architecture, vendor].find((text) => text !== '') ?? 'unnamed adapter',
+        deviceName: gpuName(gpu),
         release: () => {
           gpu.close();
         },
@@ -51,7 +63,6 @@ export async function openWgslRunner(artifact: WgslArtifact, options: NodeWgslOp
     );
   } catch (error) {
     gpu.close();
-    if (error instanceof ModelError) return fail('run/gpu', error.message);
-    throw error;
+    return explainGpuError(error);
   }
 }

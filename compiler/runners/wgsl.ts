@@ -1,7 +1,8 @@
 /** WGSL artifacts on a WebGPU device: the runtime that ships with them behind the interface of every runner. Runs in a browser too. */
 import { unpackTensor } from '../../backends/plan/index.ts';
 import { isStorage, plain, type Tensor, type TensorType } from '../../ir/index.ts';
-import { load, type LoadOptions, type Model, type ModelSource, type Profile } from '../../runtime/model.ts';
+import { type Profile, profile, trace } from '../../runtime/measure.ts';
+import { load, type LoadOptions, type Model, type ModelSource } from '../../runtime/model.ts';
 import type { Manifest, StoredTensor } from '../../runtime/manifest.ts';
 import type { Runner } from './runner.ts';
 
@@ -23,7 +24,7 @@ export async function loadWgslRunner(
   return {
     run: async (inputs) => (await model.run(inputs)).outputs.map(({ data }) => data),
     trace: async (inputs) => {
-      const { tensors } = await model.trace(inputs);
+      const { tensors } = await trace(model, inputs);
       return new Map(
         manifest.tensors.map((stored): [string, Tensor] => [
           stored.name,
@@ -60,7 +61,7 @@ async function profileLayers(
 ): Promise<{ name: string; milliseconds: number }[]> {
   if (!model.device.features.has('timestamp-query')) return [];
   const runs: Profile[] = [];
-  for (let i = 0; i < Math.min(5, repeat); i++) runs.push(await model.profile(inputs));
+  for (let i = 0; i < Math.min(5, repeat); i++) runs.push(await profile(model, inputs));
   return (runs[0] ?? []).map(({ step }, i) => {
     const times = runs.map((run) => run[i]!.milliseconds).sort((a, b) => a - b);
     return { name: step, milliseconds: times[times.length >> 1]! };

@@ -4,6 +4,7 @@
  */
 import { coverImage } from '../image/placement.ts';
 import type { Manifest } from '../manifest.ts';
+import { profile, recallTuning, tuned } from '../measure.ts';
 import { load, type Model, type ModelImage, type WgslProgram } from '../model.ts';
 import { median, topClasses } from './results.ts';
 import { bitsText, bytesText, millisecondsText } from './text.ts';
@@ -132,6 +133,7 @@ class Demo {
     });
     element('camera').addEventListener('click', () => void this.#toggleCamera());
     element('repeat').addEventListener('click', () => void this.#repeat(50));
+    element('tune').addEventListener('click', () => void this.#tune());
   }
 
   /** Runs the model on a file. */
@@ -222,11 +224,31 @@ class Demo {
     button('repeat').disabled = false;
   }
 
+  /** Goes on with the quickest kernels on this device, and times them if the picture is there. */
+  async #tune(): Promise<void> {
+    const tuning = button('tune');
+    tuning.disabled = true;
+    try {
+      await tuned(this.#model, {
+        onProgress: (timed, total) => {
+          tuning.textContent = `Timing kernel ${timed} of ${total}`;
+        },
+      });
+      tuning.textContent = 'Tuned for this device';
+      this.#times.length = 0;
+      if (this.#picture !== undefined && !this.#repeating) await this.#repeat(50);
+    } catch (error) {
+      say(messageOf(error));
+      tuning.textContent = 'Tune for this device';
+      tuning.disabled = false;
+    }
+  }
+
   /** Time by layer, where the device tells it. */
   async #profile(): Promise<void> {
     if (!this.#model.device.features.has('timestamp-query')) return;
     const count = this.#model.inputs[0]!.shape.reduce((product, extent) => product * extent, 1);
-    const steps = await this.#model.profile(new Float32Array(count));
+    const steps = await profile(this.#model, new Float32Array(count));
     const times = new Map<string, number>();
     for (const { step, milliseconds } of steps) times.set(step, (times.get(step) ?? 0) + milliseconds);
     const total = steps.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
@@ -299,6 +321,10 @@ async function start(): Promise<void> {
   void model.lost.then((reason) => {
     say(`${reason}\nReload the page to go on.`);
   });
+  if ((await recallTuning(model)) !== undefined) {
+    button('tune').textContent = 'Tuned for this device';
+    button('tune').disabled = true;
+  }
   showLayers(manifest, undefined);
   const { vendor, architecture, description } = model.device.adapterInfo;
   const adapter =

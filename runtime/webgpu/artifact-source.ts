@@ -29,11 +29,11 @@ export class ArtifactSource {
     return new ArtifactSource(JSON.parse(text) as ArtifactManifest, read);
   }
 
-  /** Files by name, all at once; `onProgress` hears of the bytes of all of them together. */
+  /** Files by name, all at once; `onProgress` hears of the bytes of all of them together. What was not named is undefined. */
   reader(
     names: readonly string[],
     onProgress?: (loaded: number, total: number) => void,
-  ): (name: string) => Promise<Uint8Array> {
+  ): (name: string) => Promise<Uint8Array> | undefined {
     const total = names.reduce((sum, name) => sum + (this.#listed(name)?.bytes ?? 0), 0);
     let loaded = 0;
     const onBytes = (more: number): void => {
@@ -43,7 +43,7 @@ export class ArtifactSource {
     const reads = new Map(names.map((name) => [name, this.#checked(name, onBytes)]));
     // Whoever awaits a file hears of its error; the others' are no news then.
     for (const read of reads.values()) read.catch(() => undefined);
-    return async (name) => reads.get(name)!;
+    return (name) => reads.get(name);
   }
 
   async #checked(name: string, onBytes: OnBytes): Promise<Uint8Array> {

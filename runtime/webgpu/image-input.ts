@@ -8,7 +8,8 @@ import { imageGeometry, imageHeader } from '../image/geometry.ts';
 import type { ImageRule, ImageSize } from '../image/placement.ts';
 import { storageBuffer } from './buffers.ts';
 import { ModelError } from './model-error.ts';
-import { type Dispatch, encodePass, type Pipeline } from './pipelines.ts';
+import { type Dispatch, encodePass } from './dispatch.ts';
+import type { Pipeline } from './pipelines.ts';
 import type { ImageEntry } from './program.ts';
 
 /** Pixels in rows, top to bottom: RGB or RGBA, by their number. An `ImageData` is one. */

@@ -1,14 +1,18 @@
-/** From WGSL to pipelines. */
+/** From the text of kernels to pipelines, each made once. */
+import { fileOf } from './dispatch.ts';
 import { ModelError } from './model-error.ts';
-import type { WgslProgram } from './program.ts';
+import type { KernelFile, WgslProgram } from './program.ts';
 
+/** A pipeline with the layout of its bindings. */
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
 }
 
+/** `GPUShaderStage.COMPUTE`: Node has no global for it. */
 const computeStage = 0x4;
 
+/** The language feature behind `dot4I8Packed`. */
 export const packedFeature = 'packed_4x8_integer_dot_product';
 
 /** Code for an implementation without `dot4I8Packed`: functions of the same names take the place of the feature. */
@@ -25,32 +29,53 @@ export function hasSubgroups({ features, adapterInfo }: GPUDevice): boolean {
   return features.has('subgroups') && sizes?.subgroupMinSize === 8 && sizes.subgroupMaxSize === 8;
 }
 
-/** The dispatches of a program on a device that has subgroups or not. */
-export const dispatchesFor = ({ dispatches }: WgslProgram, subgroups: boolean): WgslProgram['dispatches'] =>
-  dispatches.map((dispatch) => (subgroups ? { ...dispatch, ...dispatch.subgroups } : dispatch));
+/** For each dispatch the choice that a device gets which was not timed: the first, or the first for subgroups. */
+export const defaultChoices = (program: WgslProgram, subgroups: boolean): number[] =>
+  program.dispatches.map(({ choices }) =>
+    Math.max(
+      0,
+      choices.findIndex(([kernel]) => subgroups && fileOf(program, kernel) === 'subgroups'),
+    ),
+  );
 
 /** The kernels that are dispatched, for the program and for images. */
 export const usedKernels = (
-  { image }: WgslProgram,
-  dispatches: WgslProgram['dispatches'],
+  { image, dispatches }: WgslProgram,
+  choices: readonly number[],
 ): ReadonlySet<number> =>
   new Set([
-    ...dispatches.map(({ kernel }) => kernel),
+    ...dispatches.map((dispatch, i) => dispatch.choices[choices[i]!]![0]),
     ...(image === undefined ? [] : [image.columns, image.rows]),
   ]);
 
-/** Pipelines by the number of their kernel; `codeOf` gives a file's text. */
-export async function makePipelines(
-  device: GPUDevice,
-  program: WgslProgram,
-  used: ReadonlySet<number>,
-  codeOf: (file: 'kernels' | 'subgroups') => Promise<string>,
-): Promise<ReadonlyMap<number, Pipeline>> {
-  const modules = new Map<string, Promise<GPUShaderModule>>();
-  const made = [...used].map(async (kernel): Promise<[number, Pipeline]> => {
-    const { name, file, constants, access } = program.kernels[kernel]!;
-    if (!modules.has(file)) modules.set(file, makeModule(device, file, codeOf(file)));
-    const module = await modules.get(file)!;
+/** Makes the pipelines of a program's kernels on a device, each when it is first asked for. */
+export class Pipelines {
+  readonly #device: GPUDevice;
+  readonly #program: WgslProgram;
+  readonly #codeOf: (file: KernelFile) => Promise<string>;
+  readonly #modules = new Map<KernelFile, Promise<GPUShaderModule>>();
+  readonly #made = new Map<number, Promise<Pipeline>>();
+
+  /** `codeOf` gives a file's text. */
+  constructor(device: GPUDevice, program: WgslProgram, codeOf: (file: KernelFile) => Promise<string>) {
+    this.#device = device;
+    this.#program = program;
+    this.#codeOf = codeOf;
+  }
+
+  /** The pipeline of a kernel, by its number. */
+  of(kernel: number): Promise<Pipeline> {
+    return once(this.#made, kernel, () => this.#make(kernel));
+  }
+
+  async #make(kernel: number): Promise<Pipeline> {
+    const { forms, kernels } = this.#program;
+    const [form, ...values] = kernels[kernel]!;
+    const { name, file, constants, access } = forms[form!]!;
+    const device = this.#device;
+    const module = await once(this.#modules, file, async () =>
+      makeModule(device, file, await this.#codeOf(file)),
+    );
     const layout = device.createBindGroupLayout({
       label: name,
       entries: access.map((kind, binding) => ({
@@ -62,15 +87,23 @@ export async function makePipelines(
     const pipeline = await device.createComputePipelineAsync({
       label: name,
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: name, constants },
+      compute: {
+        module,
+        entryPoint: name,
+        constants: Object.fromEntries(constants.map((constant, i) => [constant, values[i]!])),
+      },
     });
-    return [kernel, { pipeline, layout }];
-  });
-  return new Map(await Promise.all(made));
+    return { pipeline, layout };
+  }
 }
 
-async function makeModule(device: GPUDevice, label: string, text: Promise<string>): Promise<GPUShaderModule> {
-  const code = await text;
+function once<K, V>(made: Map<K, V>, key: K, make: () => V): V {
+  const known = made.get(key) ?? make();
+  made.set(key, known);
+  return known;
+}
+
+async function makeModule(device: GPUDevice, label: string, code: string): Promise<GPUShaderModule> {
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ code, label });
   const scope = device.popErrorScope();
@@ -81,26 +114,4 @@ async function makeModule(device: GPUDevice, label: string, text: Promise<string
     throw new ModelError(`this device refuses the ${label}: line ${first.lineNum}: ${first.message}`);
   }
   return module;
-}
-
-/** One kernel on its buffers. */
-export interface Dispatch {
-  readonly pipeline: GPUComputePipeline;
-  readonly group: GPUBindGroup;
-  readonly workgroups: readonly [number, number, number];
-}
-
-/** Encodes a pass of these dispatches, in order. */
-export function encodePass(
-  encoder: GPUCommandEncoder,
-  dispatches: readonly Dispatch[],
-  descriptor: GPUComputePassDescriptor = {},
-): void {
-  const pass = encoder.beginComputePass(descriptor);
-  for (const { pipeline, group, workgroups } of dispatches) {
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(...workgroups);
-  }
-  pass.end();
 }

@@ -58,16 +58,34 @@ export interface ImageEntry {
   readonly tables: readonly [offset: number, bytes: number];
 }
 
+export type KernelFile = 'kernels' | 'subgroups';
+
+/** A kernel by its number, and how many workgroups of it. */
+export type KernelChoice = readonly [kernel: number, x: number, y: number, z: number];
+
+/** Which kernels were quickest on one adapter. */
+export interface Tuning {
+  readonly format: 'qc-tuning/1';
+  /** Of what program: a digest of its kernels. */
+  readonly program: string;
+  /** On what adapter, in the words of WebGPU. */
+  readonly adapter: string;
+  /** For each dispatch, which of its choices. */
+  readonly choices: readonly number[];
+}
+
 /** `program` of a WGSL artifact's manifest. */
 export interface WgslProgram {
-  readonly format: 'qc-wgsl/1';
+  readonly format: 'qc-wgsl/2';
   readonly files: {
     readonly kernels: string;
     /** More kernels, for devices with subgroups. */
     readonly subgroups: string;
     readonly fallbacks: string;
+    /** Compressed by gzip. */
     readonly weights: string;
   };
+  /** Of the weights as a device holds them. */
   readonly weight_bytes: number;
   /** What a device must have. */
   readonly limits: {
@@ -76,25 +94,22 @@ export interface WgslProgram {
     readonly buffer_bytes: number;
     readonly invocations: number;
   };
-  readonly kernels: readonly {
+  readonly forms: readonly {
     /** The entry point in its file. */
     readonly name: string;
-    readonly file: 'kernels' | 'subgroups';
-    /** The numbers in which this kernel differs from others of its text. */
-    readonly constants: Readonly<Record<string, number>>;
+    readonly file: KernelFile;
+    /** Names of the numbers that the text leaves open. */
+    readonly constants: readonly string[];
     readonly access: readonly ('read' | 'read_write')[];
   }[];
+  /** A kernel is a form and its numbers: [form, ...numbers]. */
+  readonly kernels: readonly (readonly number[])[];
   /** Bytes of buffers 1, 2, ...; buffer 0 holds the weights. */
   readonly buffers: readonly number[];
   readonly dispatches: readonly {
     readonly step: string;
-    readonly kernel: number;
-    readonly workgroups: readonly [number, number, number];
-    /** What takes the place of the two above where subgroups have eight invocations or more. */
-    readonly subgroups?: {
-      readonly kernel: number;
-      readonly workgroups: readonly [number, number, number];
-    };
+    /** Kernels that make the same bits of the same bindings. The first runs on every device, those of the file for subgroups where there are any. */
+    readonly choices: readonly KernelChoice[];
     readonly bindings: readonly (readonly [buffer: number, offset: number, bytes: number])[];
     /** Tensors that are finished after it. */
     readonly makes: readonly string[];
@@ -103,6 +118,8 @@ export interface WgslProgram {
   readonly uploads: readonly HostUpload[];
   readonly outputs: readonly HostOutput[];
   readonly image?: ImageEntry;
+  /** The adapter that `qc tune` chose kernels on. */
+  readonly tuned_on?: string;
 }
 
 /** What the runtime reads of `manifest.json`. */

@@ -480,6 +480,7 @@ describe('the process', () => {
       'eval',
       'verify',
       'bench',
+      'tune',
       'search',
       'opt',
       'passes',

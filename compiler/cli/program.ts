@@ -18,6 +18,7 @@ import { declareReport } from './verbs/report.ts';
 import { declareRun } from './verbs/run.ts';
 import { declareSearch } from './verbs/search.ts';
 import { declareServe } from './verbs/serve.ts';
+import { declareTune } from './verbs/tune.ts';
 import { declareVerify } from './verbs/verify.ts';
 import { version } from './version.ts';
 
@@ -31,6 +32,7 @@ const verbs = [
   declareVerify,
   declareReport,
   declareBench,
+  declareTune,
   declareServe,
   declareSearch,
   declareOpt,

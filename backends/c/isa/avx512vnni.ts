@@ -34,6 +34,14 @@ export const avx512vnni: VectorMachine = {
       loadVector(x86.load16, array, index),
     ),
   storeBytes: { row: x86.store16, narrow: (value) => call(x86.lowBytes64, value) },
+  packBytes: {
+    count: 4,
+    pack: (values) => call(x86.saturatedBytes64, ...values),
+    limit: (bytes, highest) => call(wide64.smallerBytes, bytes, call(wide64.splat, highest * 0x01010101)),
+    part: (bytes, index) => call(x86.quarter64, bytes, index),
+    store: x86.store16,
+  },
+  multiplyHalves: (addend, a, b) => call(x86.dotWords64, addend, a, b),
   scaleBy16: (value, multiplier, raised, addend) =>
     call(
       wide64.add,

@@ -81,6 +81,18 @@ export interface ProductCost {
   readonly result: number;
 }
 
+/** `count` registers of lanes as one of unsigned bytes, those of a register side by side. */
+export interface PackedBytes {
+  readonly count: number;
+  /** Lanes below 0 become 0, those above 255 become 255. */
+  readonly pack: (values: readonly Expression[]) => Expression;
+  /** Bytes above `highest` become it. */
+  readonly limit: (bytes: Expression, highest: number) => Expression;
+  /** The bytes of one of the registers, as `store` takes them. */
+  readonly part: (bytes: Expression, index: number) => Expression;
+  readonly store: StoreRow;
+}
+
 /** The ways a machine has. One of the first two multiplies u8 with i8. */
 export interface Products {
   /** u8 * i8, four to a lane. */
@@ -118,6 +130,8 @@ export interface VectorMachine {
     readonly row: StoreRow;
     readonly narrow: (value: Expression) => Expression;
   };
+  /** Present where several registers become bytes in fewer instructions than one after the other. */
+  readonly packBytes?: PackedBytes;
   readonly products: Products;
 
   readonly add: (a: Expression, b: Expression) => Expression;
@@ -126,8 +140,8 @@ export interface VectorMachine {
   readonly larger: (a: Expression, b: Expression) => Expression;
   /** Low 32 bits of the product. */
   readonly multiply: (a: Expression, b: Expression) => Expression;
-  /** Product of lanes that hold signed 16-bit numbers; those of `b` are not negative. */
-  readonly multiplyHalves: (a: Expression, b: Expression) => Expression;
+  /** addend + the product of lanes that hold signed 16-bit numbers; those of `b` are not negative. */
+  readonly multiplyHalves: (addend: Expression, a: Expression, b: Expression) => Expression;
   /** The low 16 bits of each lane, unsigned. */
   readonly lowHalf: (a: Expression) => Expression;
   readonly shiftLeft: (a: Expression, by: number) => Expression;

@@ -36,7 +36,7 @@ export const neon: VectorMachine = {
   ...wordOps(rows),
   shiftLeft: (a, by) => (by === 0 ? a : call(rows.shiftLeftBy, a, call(rows.splat, by))),
   shiftRight: (a, by) => (by === 0 ? a : call(rows.shiftRightBy, a, call(rows.splat, by))),
-  multiplyHalves: (a, b) => call(rows.multiply, a, b),
+  multiplyHalves: (addend, a, b) => call(rows.add, addend, call(rows.multiply, a, b)),
   scaleBy16: (value, multiplier, _raised, addend) => call(rows.scaleBy16, value, multiplier, addend),
   widenBytes: (array, index) =>
     loadVector(array.element === 'i8' ? rows.loadI8To32 : rows.loadU8To32, array, index),

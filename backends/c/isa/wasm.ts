@@ -23,7 +23,7 @@ export const wasm: VectorMachine = {
   accumulators: 8,
   ...wordOps(rows),
   ...shifts(rows),
-  multiplyHalves: (a, b) => call(rows.multiplyAddPairs, a, b),
+  multiplyHalves: (addend, a, b) => call(rows.add, addend, call(rows.multiplyAddPairs, a, b)),
   scaleBy16: (value, multiplier, _raised, addend) => call(rows.scaleBy16, value, multiplier, addend),
   widenBytes: (array, index) =>
     loadVector(array.element === 'i8' ? rows.loadI8To32 : rows.loadU8To32, array, index),

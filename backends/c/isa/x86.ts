@@ -45,7 +45,7 @@ export const wideOps = (rows: x86.WideRows) =>
     ...wordOps(rows),
     ...shifts(rows),
     zero: call(rows.zero),
-    multiplyHalves: (a, b) => call(rows.multiplyAddPairs, a, b),
+    multiplyHalves: (addend, a, b) => call(rows.add, addend, call(rows.multiplyAddPairs, a, b)),
   }) satisfies Partial<VectorMachine>;
 
 /** Eight lanes: weights of eight outputs as bytes, for four inputs. */

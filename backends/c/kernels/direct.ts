@@ -338,13 +338,18 @@ class DirectConvolution {
     }
     const { epilogue } = this.#ending;
     const first = block.let('first', mul(this.#pixel(image, row, column), outputs));
-    for (const v of registers) {
-      const constants = epilogue.prepare(channels[v]!, `_${v}`);
-      const to = block.let(`to_${v}`, add(first, channels[v]!));
-      for (const p of pixels) {
-        epilogue.finish(constants, totals[p]![v]!, add(to, p * outputs), `_${p}_${v}`);
-      }
-    }
+    epilogue.finish(
+      registers.flatMap((v) => {
+        const constants = epilogue.prepare(channels[v]!, `_${v}`);
+        const to = block.let(`to_${v}`, add(first, channels[v]!));
+        return pixels.map((p) => ({
+          constants,
+          accumulators: totals[p]![v]!,
+          at: add(to, p * outputs),
+          suffix: `_${p}_${v}`,
+        }));
+      }),
+    );
   }
 
   /** Calls `body` with the place of each sum's total. */

@@ -49,6 +49,8 @@ interface Stage {
   /** Loads what depends on the channels alone. `channel` is the first of the vector's. */
   readonly prepare: (channel: Expression) => Constants;
   readonly compute: (constants: Constants, values: Values, at: Expression) => Expression;
+  /** The same before it saturates at 0 and above, where that is all it does at its ends: what packs lanes into bytes does the one, and `highest` the other. */
+  readonly unlimited?: { readonly compute: Stage['compute']; readonly highest: number };
 }
 
 type Values = ReadonlyMap<string, Expression>;
@@ -56,13 +58,17 @@ type Values = ReadonlyMap<string, Expression>;
 export interface VectorEpilogue {
   /** Names the constants of the `lanes` channels from `channel` on. */
   readonly prepare: (channel: Expression, suffix: string) => ReadonlyMap<string, Constants>;
-  /** Computes and stores what becomes of accumulators; `at` is the offset of the first of them in a tensor of the step's shape. */
-  readonly finish: (
-    constants: ReadonlyMap<string, Constants>,
-    accumulators: Expression,
-    at: Expression,
-    suffix: string,
-  ) => void;
+  /** Computes and stores what becomes of accumulators. Those that are given together share instructions where the machine has some for that. */
+  readonly finish: (sums: readonly FinishedSums[]) => void;
+}
+
+/** A register of accumulators that are complete. */
+export interface FinishedSums {
+  readonly constants: ReadonlyMap<string, Constants>;
+  readonly accumulators: Expression;
+  /** Where the first of them lies in a tensor of the step's shape. */
+  readonly at: Expression;
+  readonly suffix: string;
 }
 
 /** Why a step's elementwise work cannot be done in registers. */
@@ -113,6 +119,15 @@ class Planner {
     }));
     const odd = outputs.find(({ storage }) => storage === 'f32' || storage === 'i16');
     if (odd !== undefined) return `${odd.name} is stored as ${odd.storage}`;
+    // Stored as unsigned bytes and read by nothing else here: packing may saturate them.
+    const read = new Set(step.body.flatMap(({ operands }) => operands));
+    const packed = new Map(
+      stages.flatMap(({ name, unlimited }) =>
+        unlimited !== undefined && outputs.some((output) => output.name === name) && !read.has(name)
+          ? [[name, unlimited] as const]
+          : [],
+      ),
+    );
     const { block } = this.#writer;
     const machine = this.#machine;
     const arrays = outputs.map(({ name, label }) => this.#writer.output(name, label));
@@ -124,17 +139,43 @@ class Planner {
             stage.prepare(channel).map((value, i) => block.let(`${stage.called}_c${i}${suffix}`, value)),
           ]),
         ),
-      finish: (constants, accumulators, at, suffix) => {
-        const values = new Map<string, Expression>([[anchorName, accumulators]]);
-        for (const stage of stages) {
-          const value = stage.compute(constants.get(stage.name)!, values, at);
-          values.set(stage.name, block.let(`${stage.called}${suffix}`, value));
+      finish: (sums) => {
+        const { packBytes } = machine;
+        const size = packBytes?.count ?? 1;
+        for (let from = 0; from < sums.length; from += size) {
+          const group = sums.slice(from, from + size);
+          const packs = packBytes !== undefined && group.length === size;
+          const isPacked = (name: string): boolean => packs && packed.has(name);
+          const all = group.map(({ constants, accumulators, at, suffix }) => {
+            const values = new Map<string, Expression>([[anchorName, accumulators]]);
+            for (const stage of stages) {
+              const { compute } = isPacked(stage.name) ? packed.get(stage.name)! : stage;
+              const value = compute(constants.get(stage.name)!, values, at);
+              values.set(stage.name, block.let(`${stage.called}${suffix}`, value));
+            }
+            return values;
+          });
+          outputs.forEach(({ name, storage }, i) => {
+            const each = all.map((values) => values.get(name)!);
+            if (isPacked(name)) {
+              const bytes = packBytes!.pack(each);
+              const { highest } = packed.get(name)!;
+              const limited = block.let(
+                `bytes${group[0]!.suffix}`,
+                highest < 255 ? packBytes!.limit(bytes, highest) : bytes,
+              );
+              for (const [n, { at }] of group.entries())
+                block.storeVector(packBytes!.store, arrays[i]!, at, packBytes!.part(limited, n));
+              return;
+            }
+            for (const [n, value] of each.entries()) {
+              const { at } = group[n]!;
+              if (storage === 'i32') block.storeVector(machine.storeWords, arrays[i]!, at, value);
+              else
+                block.storeVector(machine.storeBytes.row, arrays[i]!, at, machine.storeBytes.narrow(value));
+            }
+          });
         }
-        outputs.forEach(({ name, storage }, i) => {
-          const value = values.get(name)!;
-          if (storage === 'i32') block.storeVector(machine.storeWords, arrays[i]!, at, value);
-          else block.storeVector(machine.storeBytes.row, arrays[i]!, at, machine.storeBytes.narrow(value));
-        });
       },
     };
   }
@@ -226,17 +267,28 @@ class Planner {
     if (typeof form === 'string') return form;
 
     const tables = form.tables.map(({ label, values }) => this.#perChannel(label, values));
-    const steps: ((value: Expression) => Expression)[] = [];
-    if (to !== 0) steps.push((value) => machine.add(value, machine.splat(to)));
-    if (exact.lowest.some((low) => low < clamp[0]))
-      steps.push((value) => machine.larger(value, machine.splat(clamp[0])));
-    if (exact.highest.some((high) => high > clamp[1]))
-      steps.push((value) => machine.smaller(value, machine.splat(clamp[1])));
-    const body = (value: Expression, constants: Constants): Expression => {
+    const [tooLow, tooHigh] = [
+      exact.lowest.some((low) => low < clamp[0]),
+      exact.highest.some((high) => high > clamp[1]),
+    ];
+    const scaled = (value: Expression, constants: Constants): Expression => {
       const centred = from === 0 ? value : machine.subtract(value, machine.splat(from));
-      return steps.reduce((scaled, step) => step(scaled), form.compute(machine, centred, constants));
+      const computed = form.compute(machine, centred, constants);
+      return to === 0 ? computed : machine.add(computed, machine.splat(to));
     };
-    const callee = functionOf(machine, form.name, tables.length, body);
+    const saturated = (value: Expression, constants: Constants): Expression => {
+      const whole = scaled(value, constants);
+      const raised = tooLow ? machine.larger(whole, machine.splat(clamp[0])) : whole;
+      return tooHigh ? machine.smaller(raised, machine.splat(clamp[1])) : raised;
+    };
+    const computedBy = (name: string, body: typeof scaled): Stage['compute'] => {
+      const callee = functionOf(machine, name, tables.length, body);
+      return (constants, values, at) => invoke(callee, operand.read(values, at), ...constants);
+    };
+    const packs =
+      machine.packBytes !== undefined &&
+      elementOf(node.result.type.element.storage) === 'u8' &&
+      (!tooLow || clamp[0] === 0);
     return {
       name: node.result.name,
       called: 'scaled',
@@ -245,7 +297,15 @@ class Planner {
         highest: exact.highest.map((high) => saturate(high, ...clamp)),
       },
       prepare: (channel) => tables.map((table) => table(channel)),
-      compute: (constants, values, at) => invoke(callee, operand.read(values, at), ...constants),
+      compute: computedBy(form.name, saturated),
+      ...(packs
+        ? {
+            unlimited: {
+              compute: computedBy(`${form.name}_unlimited`, scaled),
+              highest: tooHigh ? clamp[1] : 255,
+            },
+          }
+        : {}),
     };
   }
 
@@ -309,9 +369,9 @@ export function requantizeForm(
       ],
       compute: (machine, value, [multiplier, half, shift]) => {
         const product = narrow
-          ? machine.multiplyHalves(value, multiplier!)
-          : machine.multiply(value, multiplier!);
-        return machine.shiftRightBy(machine.add(product, half!), shift!);
+          ? machine.multiplyHalves(half!, value, multiplier!)
+          : machine.add(machine.multiply(value, multiplier!), half!);
+        return machine.shiftRightBy(product, shift!);
       },
     };
   }

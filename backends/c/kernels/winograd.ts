@@ -44,7 +44,7 @@ import { panelOutputs, panelPitch, panelsOf, panelStart, runsOf } from './panels
 import { overPanel, storedPanels } from './ready-weights.ts';
 import type { Folding } from './short-sums.ts';
 import { counted, declareSums, emitStep, type Method, overTiles, panelsOfTile } from './tile.ts';
-import type { VectorEpilogue } from './vector-epilogue.ts';
+import type { FinishedSums, VectorEpilogue } from './vector-epilogue.ts';
 import {
   patchesAtATime,
   positions,
@@ -461,12 +461,20 @@ class WinogradConvolution {
           'to',
           add(mul(add(mul(add(mul(image, height), y), width), x), outputs), channel),
         );
-        four.forEach((value, i) => {
+        const finished = (i: number): FinishedSums => ({
+          constants,
+          accumulators: block.let(`acc_${i}`, machine.shiftRight(machine.add(four[i]!, biases[i]!), 2)),
+          at: add(to, ((i >> 1) * width + (i & 1)) * outputs),
+          suffix: `_${i}`,
+        });
+        if (height % 2 === 0 && width % 2 === 0) {
+          this.#epilogue.finish(counted(4).map(finished));
+          return;
+        }
+        four.forEach((_, i) => {
           const [down, right] = [i >> 1, i & 1];
-          const result = machine.shiftRight(machine.add(value, biases[i]!), 2);
           const write = (): void => {
-            const acc = block.let(`acc_${i}`, result);
-            this.#epilogue.finish(constants, acc, add(to, (down * width + right) * outputs), `_${i}`);
+            this.#epilogue.finish([finished(i)]);
           };
           const inRow = down === 0 || height % 2 === 0;
           const inColumn = right === 0 || width % 2 === 0;

@@ -48,6 +48,7 @@ export interface WideRows {
   readonly addBytes: Builtin;
   readonly subtractBytes: Builtin;
   readonly largerBytes: Builtin;
+  readonly smallerBytes: Builtin;
   readonly addHalves: Builtin;
   readonly subtractHalves: Builtin;
   /** Bytes picked by the low four bits of an index, within each 16 bytes. */
@@ -126,6 +127,7 @@ function wideRows(bytes: 64 | 32 | 16): WideRows {
     addBytes: lanewise('add_epi8', 'u8', (a, b) => a + b),
     subtractBytes: lanewise('sub_epi8', 'u8', (a, b) => a - b),
     largerBytes: lanewise('max_epu8', 'u8', (a, b) => (b > a ? b : a)),
+    smallerBytes: lanewise('min_epu8', 'u8', (a, b) => (b < a ? b : a)),
     addHalves: lanewise('add_epi16', 'i16', (a, b) => a + b),
     subtractHalves: lanewise('sub_epi16', 'i16', (a, b) => a - b),
     pick: row('shuffle_epi8', [register, register], (a: Bytes, b: Bytes) =>
@@ -384,6 +386,40 @@ export const lowBytes64: Builtin = {
   exact: true,
 };
 
+/** Four registers of 32-bit lanes as bytes 0..255 that saturate, 16 after 16: packed twice within each quarter, then quarters put in order. */
+export const saturatedBytes64: Builtin = {
+  name: 'saturated_bytes_m512',
+  parameters: ['m512i', 'm512i', 'm512i', 'm512i'],
+  result: 'm512i',
+  c: {
+    name: 'saturated_bytes_m512',
+    feature: 'avx512',
+    definition: [
+      `ALWAYS_INLINE __attribute__((target("${targetOf.avx512}")))`,
+      '__m512i saturated_bytes_m512(__m512i a, __m512i b, __m512i c, __m512i d) {',
+      '  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);',
+      '  const __m512i quarters = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));',
+      '  return _mm512_permutexvar_epi32(order, quarters);',
+      '}',
+    ],
+  },
+  model: (...registers: Bytes[]) => {
+    const lanes = registers.map((register) => view.i32(register));
+    return build('m512i', 'u8', (i) => toU8(lanes[i >> 4]![i & 15]!));
+  },
+  exact: true,
+};
+
+/** A quarter of a register, by an immediate. */
+export const quarter64: Builtin = {
+  name: '_mm512_extracti32x4_epi32',
+  parameters: ['m512i', 'i32'],
+  result: 'm128i',
+  c: { name: '_mm512_extracti32x4_epi32', feature: 'avx512' },
+  model: (value: Bytes, at: number) => value.slice(16 * at, 16 * at + 16),
+  exact: true,
+};
+
 /** The upper half of every 64-bit lane, in the place of the lower one; zeros above. */
 export const upperWords64: Builtin = {
   name: 'upper_words_m512',
@@ -522,6 +558,8 @@ export const x86Rows: readonly Builtin[] = [
   widenU8To16x16,
   widenI8To16x16,
   lowBytes64,
+  saturatedBytes64,
+  quarter64,
   upperWords64,
   repeat16,
   lowHalf32,

@@ -16,6 +16,7 @@ import { fail, type Graph } from '../ir/index.ts';
 import type { Manifest } from '../runtime/manifest.ts';
 import { tune, type TuneOptions } from '../runtime/measure.ts';
 import { load, type WgslProgram } from '../runtime/model.ts';
+import { adapterFamily } from '../runtime/webgpu/adapter.ts';
 import { type ArtifactFile, assembleArtifact } from './artifact/artifact.ts';
 import { imageEntry } from './compile.ts';
 import type { Preprocess } from './data/preprocess.ts';
@@ -46,8 +47,6 @@ export interface TunedArtifact {
 
 export interface TuneArtifactOptions extends TuneOptions {
   readonly device: GPUDevice;
-  /** What people call it. */
-  readonly deviceName: string;
   readonly wgslLanguageFeatures: { has(feature: string): boolean };
   /** As the artifact records it. */
   readonly preprocess?: Preprocess | undefined;
@@ -124,7 +123,7 @@ export async function tuneArtifact(
       .filter(({ role }) => !changing.includes(role))
       .map(async ({ name, role }): Promise<EmittedFile> => ({ name, role, content: await read(name) })),
   );
-  const changed = { ...(emission.program as WgslProgram), tuned_on: options.deviceName };
+  const changed = { ...(emission.program as WgslProgram), tuned_on: adapterFamily(device) };
   return { ...(await assembled(manifest, [...emission.files, ...kept], changed)), steps };
 }
 

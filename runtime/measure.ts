@@ -8,11 +8,13 @@
  * Results never change by it: all kernels of a step make the same bits.
  */
 import type { Model, ModelInput, ModelParts, RunResult } from './model.ts';
-import { mapped, readableBuffer, usage, wholeVectors } from './webgpu/buffers.ts';
+import { usage, wholeVectors } from './webgpu/buffers.ts';
 import { ModelError } from './webgpu/model-error.ts';
-import { type Dispatch, encodePass, fileOf, runsSubgroups, workgroupsOf } from './webgpu/dispatch.ts';
+import { adapterName, runsSubgroups } from './webgpu/adapter.ts';
+import { type Dispatch, encodePass, fileOf, workgroupsOf } from './webgpu/dispatch.ts';
 import type { KernelChoice, Tuning } from './webgpu/program.ts';
-import { adapterName, programDigest, tuningRefused } from './webgpu/tuning.ts';
+import { mapped, readableBuffer } from './webgpu/readback.ts';
+import { programDigest, tuningRefused } from './webgpu/tuning.ts';
 import { keepTuning, keptTuning } from './webgpu/tuning-store.ts';
 
 export type { Tuning } from './webgpu/program.ts';
@@ -71,9 +73,7 @@ export function trace({ device, parts }: Model, input: ModelInput): Promise<Trac
 export function profile({ device, parts }: Model, input: ModelInput): Promise<Profile> {
   return parts.inTurn(input, undefined, async (_, readback) => {
     if (!device.features.has('timestamp-query')) {
-      throw new ModelError(
-        'this device has no timestamp-query: ask for it in requiredFeatures, if the adapter has it',
-      );
+      throw new ModelError('this device has no timestamp-query: ask for it in requiredFeatures');
     }
     const { steps } = parts;
     const clock = new DeviceClock(device, steps.length);
@@ -289,7 +289,7 @@ async function race(
 
 /** Milliseconds of as many dispatches: by the device's clock, or from submission until it says that they are done. */
 async function elapsed({ device }: Model, dispatch: Dispatch, count: number): Promise<number> {
-  const dispatches = new Array<Dispatch>(count).fill(dispatch);
+  const dispatches = Array<Dispatch>(count).fill(dispatch);
   const encoder = device.createCommandEncoder();
   const clock = device.features.has('timestamp-query') ? new DeviceClock(device, 1) : undefined;
   encodePass(encoder, dispatches, clock?.around(0));

@@ -13,7 +13,8 @@
  */
 import { finishOutput, packInput } from './webgpu/boundary.ts';
 import { ArtifactSource, type ModelSource } from './webgpu/artifact-source.ts';
-import { mapped, storageBuffer, wholeVectors } from './webgpu/buffers.ts';
+import { prefersSubgroups } from './webgpu/adapter.ts';
+import { storageBuffer, wholeVectors } from './webgpu/buffers.ts';
 import { browserGpu, checkLimits, requestDevice } from './webgpu/device.ts';
 import { elementCount } from './webgpu/elements.ts';
 import type { ImageInput, ModelImage } from './webgpu/image-input.ts';
@@ -22,7 +23,6 @@ import { ModelError } from './webgpu/model-error.ts';
 import { type Dispatch, encodePass, fileOf, workgroupsOf } from './webgpu/dispatch.ts';
 import {
   defaultChoices,
-  hasSubgroups,
   packedFeature,
   type Pipeline,
   Pipelines,
@@ -31,6 +31,7 @@ import {
 } from './webgpu/pipelines.ts';
 import type { ArtifactManifest, WgslProgram } from './webgpu/program.ts';
 import { ReadbackRing } from './webgpu/readback-ring.ts';
+import { mapped } from './webgpu/readback.ts';
 
 export { ModelError } from './webgpu/model-error.ts';
 export type { ModelSource } from './webgpu/artifact-source.ts';
@@ -100,7 +101,7 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
   const device = options.device ?? (await requestDevice(program));
   try {
     checkLimits(device, program);
-    const choices = defaultChoices(program, options.subgroups ?? hasSubgroups(device));
+    const choices = defaultChoices(program, options.subgroups ?? prefersSubgroups(device, program.tuned_on));
     const used = [...usedKernels(program, choices)];
     const files = new Set(used.map((kernel) => program.files[fileOf(program, kernel)]));
     const first = artifact.reader([...files, ...(packedDot ? [] : [fallbacks]), weights], options.onProgress);

@@ -65,10 +65,11 @@ export async function joinModules(
 }
 
 /**
- * JavaScript without comments that have lines of their own and with one space for each level: what a page loads. Who reads it finds the types beside it
+ * JavaScript without empty lines and comments that have lines of their own, and with one space for each level: what a page loads. Who reads it finds the types beside it
  * and the sources in the package. (No text of the runtime spans lines.)
  */
 export const forPages = (text: string): string =>
   text
     .replace(/^[ \t]*(?:\/\*[^]*?\*\/|\/\/.*)\n/gm, '')
-    .replace(/^ +/gm, (spaces) => ' '.repeat(spaces.length / 4));
+    .replace(/^ +/gm, (spaces) => ' '.repeat(spaces.length / 4))
+    .replace(/\n{2,}/g, '\n');

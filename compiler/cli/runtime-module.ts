@@ -12,8 +12,8 @@ const places = ['../../runtime/', '../../dist/runtime/'] as const;
 /** Modules of a WGSL artifact, and what each is for. */
 const artifactModules = {
   model: 'Loads and runs what qc compiled: see model.d.ts.',
-  images: 'From pixels to the input of a model: model.js loads it.',
-  measure: 'Looks inside a model, and tunes it: see measure.d.ts.',
+  images: 'Pixels to inputs, for model.js.',
+  measure: 'Measures and tunes: see measure.d.ts.',
 } as const;
 
 /** What artifacts import from a module beside them: errors are of one class in all modules. */

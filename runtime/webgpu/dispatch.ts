@@ -29,9 +29,3 @@ export function encodePass(
 /** The file that a kernel's text is in. */
 export const fileOf = ({ forms, kernels }: WgslProgram, kernel: number): KernelFile =>
   forms[kernels[kernel]![0]!]!.file;
-
-/** Whether the kernels for subgroups run at all. */
-export function runsSubgroups({ features, adapterInfo }: GPUDevice): boolean {
-  const { subgroupMinSize = 0 } = (adapterInfo as { readonly subgroupMinSize?: number } | undefined) ?? {};
-  return features.has('subgroups') && subgroupMinSize >= 8;
-}

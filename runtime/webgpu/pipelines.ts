@@ -19,16 +19,6 @@ export const packedFeature = 'packed_4x8_integer_dot_product';
 export const withFallbacks = (code: string, fallbacks: string): string =>
   `${code.replace(`requires ${packedFeature};`, '')}\n${fallbacks}`;
 
-/**
- * Whether the kernels for subgroups are the quicker ones. They run wherever subgroups have eight invocations or more; what was measured is those of
- * exactly eight, the vectors of a processor. (The types of WebGPU do not know the sizes yet.)
- */
-export function hasSubgroups({ features, adapterInfo }: GPUDevice): boolean {
-  const sizes = adapterInfo as
-    { readonly subgroupMinSize?: number; readonly subgroupMaxSize?: number } | undefined;
-  return features.has('subgroups') && sizes?.subgroupMinSize === 8 && sizes.subgroupMaxSize === 8;
-}
-
 /** For each dispatch the choice that a device gets which was not timed: the first, or the first for subgroups. */
 export const defaultChoices = (program: WgslProgram, subgroups: boolean): number[] =>
   program.dispatches.map(({ choices }) =>

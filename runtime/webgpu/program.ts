@@ -118,7 +118,7 @@ export interface WgslProgram {
   readonly uploads: readonly HostUpload[];
   readonly outputs: readonly HostOutput[];
   readonly image?: ImageEntry;
-  /** The adapter that `qc tune` chose kernels on. */
+  /** The family of the adapter that `qc tune` chose kernels on: maker and kind. */
   readonly tuned_on?: string;
 }
 

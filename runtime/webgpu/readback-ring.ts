@@ -1,5 +1,5 @@
 /** Results on their way back, of several runs at once. */
-import { readableBuffer } from './buffers.ts';
+import { readableBuffer } from './readback.ts';
 
 /**
  * The buffers that results are read back through. A run needs one from its submission until its result is read; whoever finds none free waits,

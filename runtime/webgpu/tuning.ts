@@ -1,13 +1,7 @@
 /** What a device was timed for: which of its kernels each step of a program runs with. */
-import { fileOf, runsSubgroups } from './dispatch.ts';
+import { adapterName, runsSubgroups } from './adapter.ts';
+import { fileOf } from './dispatch.ts';
 import type { ArtifactManifest, Tuning, WgslProgram } from './program.ts';
-
-/** An adapter in the words that WebGPU has for it, the same on every visit; empty where a browser tells none. */
-export function adapterName({ adapterInfo }: GPUDevice): string {
-  // Older browsers have none.
-  const info = adapterInfo as Partial<GPUAdapterInfo> | undefined;
-  return [info?.vendor, info?.architecture, info?.device, info?.description].filter(Boolean).join(' ');
-}
 
 /** A digest of the kernels of a program: by it a tuning is known to be this program's. */
 export function programDigest(manifest: ArtifactManifest, program: WgslProgram): string {

@@ -53,7 +53,7 @@ async function tune(terminal: Terminal, options: Options, path: string): Promise
     const { device, wgslLanguageFeatures } = gpu;
     const deviceName = gpuName(gpu);
     const { files, steps } = await tuneArtifact(artifact, {
-      ...{ device, deviceName, wgslLanguageFeatures, preprocess },
+      ...{ device, wgslLanguageFeatures, preprocess },
       onProgress: (timed, total) => {
         terminal.progress('timing kernels', timed, total);
       },

@@ -12,6 +12,23 @@ const shapes = (name: string): string =>
 const calibrated = ['--calib', shapes('calibration.npy'), '--samples', '16', '--preprocess', 'unit'];
 const compile = ['compile', shapes('shapes-resnet.onnx'), '--target', 'c', ...calibrated];
 
+/** Compiles, and verifies on a machine; where that is not here, says why. */
+async function verifiesOn(on: string, out: string, ...options: readonly string[]): Promise<void> {
+  const missing = missingFor(cMachines.find(({ name }) => name === on)!);
+  if (missing !== undefined) {
+    process.stdout.write(`not run: ${missing}\n`);
+    return;
+  }
+  const compiled = await qc(...compile, ...options, '-o', out);
+  expect({ status: compiled.status, err: compiled.status === 0 ? '' : compiled.err }).toEqual({
+    status: 0,
+    err: '',
+  });
+  const verified = await qcJson('verify', out, '--on', on, '--limit', '1');
+  expect(verified.json).toMatchObject({ mismatches: 0, runs: 1 });
+  expect(verified.status).toBe(0);
+}
+
 let folder: string;
 beforeAll(async () => {
   folder = await scratchFolder();
@@ -25,21 +42,8 @@ describe.each([
   it.each(['w8a8', 'w4a4'])(
     'has the bits of the interpreter at %s',
     async (precision) => {
-      const missing = missingFor(cMachines.find(({ name }) => name === on)!);
-      if (missing !== undefined) {
-        process.stdout.write(`not run: ${missing}\n`);
-        return;
-      }
-      const out = join(folder, `${isa}-${precision}`);
       // Without scalar code, an artifact that found no such processor would refuse to run.
-      const compiled = await qc(...compile, '--precision', precision, '--isa', isa, '-o', out);
-      expect({ status: compiled.status, err: compiled.status === 0 ? '' : compiled.err }).toEqual({
-        status: 0,
-        err: '',
-      });
-      const verified = await qcJson('verify', out, '--on', on, '--limit', '1');
-      expect(verified.json).toMatchObject({ mismatches: 0, runs: 1 });
-      expect(verified.status).toBe(0);
+      await verifiesOn(on, join(folder, `${isa}-${precision}`), '--precision', precision, '--isa', isa);
     },
     400_000,
   );
@@ -48,16 +52,7 @@ describe.each([
 it.each(['aarch64', 'wasm'])(
   'weights that the assembler includes reach %s',
   async (on) => {
-    const missing = missingFor(cMachines.find(({ name }) => name === on)!);
-    if (missing !== undefined) {
-      process.stdout.write(`not run: ${missing}\n`);
-      return;
-    }
-    const out = join(folder, `included-${on}`);
-    const { status, err } = await qc(...compile, '--weights', 'incbin', '--isa', 'scalar', '-o', out);
-    expect({ status, err: status === 0 ? '' : err }).toEqual({ status: 0, err: '' });
-    const verified = await qcJson('verify', out, '--on', on, '--limit', '1');
-    expect(verified.json).toMatchObject({ mismatches: 0, runs: 1 });
+    await verifiesOn(on, join(folder, `included-${on}`), '--weights', 'incbin', '--isa', 'scalar');
   },
   400_000,
 );

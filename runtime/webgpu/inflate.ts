@@ -21,5 +21,5 @@ export async function inflated(packed: Uint8Array, size: number, name: string): 
   }
   void reader.cancel();
   if (length === size) return whole;
-  throw new ModelError(`${name} holds ${length > size ? 'more than' : length} of ${size} bytes`);
+  throw new ModelError(`${name} holds ${length > size ? 'more than' : `${length} of`} ${size} bytes`);
 }

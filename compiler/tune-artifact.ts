@@ -62,7 +62,7 @@ export interface TunableArtifact {
 /** Roles of the files that depend on the choice of kernels. */
 const changing: readonly string[] = ['source', 'weights'];
 
-/** Tunes for a device. Fails with `tune/target` where it is no WGSL artifact. */
+/** Tunes for a device. Fails with `tune/target` where it is no WGSL artifact, with `tune/format` where another version wrote it. */
 export async function tuneArtifact(
   { manifest, read, program }: TunableArtifact,
   options: TuneArtifactOptions,
@@ -76,6 +76,17 @@ export async function tuneArtifact(
       },
     );
   }
+  // What is kept of the artifact, its runtime, must read what is written anew.
+  const found = (manifest.program as { readonly format?: string } | undefined)?.format;
+  if (found !== 'qc-wgsl/2') {
+    fail(
+      'tune/format',
+      `the artifact's program is ${JSON.stringify(found ?? 'missing')}, expected "qc-wgsl/2"`,
+      {
+        help: 'another version of qc wrote it: compile the model again, then tune',
+      },
+    );
+  }
   const graph = await program();
   const image = imageEntry(graph, options.preprocess).image;
   const emitted = { name: manifest.name, ...(image === undefined ? {} : { image }) };
@@ -83,13 +94,11 @@ export async function tuneArtifact(
   const everything = await wgsl.emit(graph, { ...emitted, tiles: allTiles });
   const wide = await assembled(manifest, everything.files, everything.program);
   const contents = new Map(wide.files.map(({ name, bytes }) => [name, bytes]));
-  const { device, wgslLanguageFeatures, onProgress, signal } = options;
+  const { device, wgslLanguageFeatures } = options;
   const model = await load((name) => contents.get(name) ?? read(name), { device, wgslLanguageFeatures });
-  const { steps: timed } = await tune(model, {
-    ...(onProgress === undefined ? {} : { onProgress }),
-    ...(signal === undefined ? {} : { signal }),
+  const { steps: timed } = await tune(model, options).finally(() => {
+    model.dispose();
   });
-  model.dispose();
 
   const plan = planProgram(graph, image, allTiles);
   const steps: StepTuning[] = [];

@@ -140,7 +140,7 @@ export interface TuneOptions {
 /** A step with what its choices took. */
 export interface TunedStep {
   readonly step: string;
-  /** Milliseconds of a dispatch by choice; NaN for one that this device does not run. */
+  /** Milliseconds of a dispatch by choice; NaN for one that this device does not run, and for one without an alternative. */
   readonly milliseconds: readonly number[];
   /** The choice before, and now. */
   readonly before: number;
@@ -163,8 +163,8 @@ const hopeless = 1.5;
 const worthwhile = 0.97;
 
 /**
- * Times every kernel that the artifact holds for each step, and goes on with the quickest. Steps that are alike are timed once. Takes from a fraction
- * of a second on a GPU to minutes on a processor that plays one, most of it spent making pipelines. The model can be run meanwhile, but should not be.
+ * Times every kernel that the artifact holds for each step, and goes on with the quickest. Steps that are alike are timed once. Most of the time
+ * goes into making pipelines. The model can be run meanwhile, but should not be: the times would be of both.
  */
 export async function tune(model: Model, { onProgress, signal }: TuneOptions = {}): Promise<TuneResult> {
   const { device, parts } = model;
@@ -191,10 +191,10 @@ export async function tune(model: Model, { onProgress, signal }: TuneOptions = {
       candidates.set(number, { pipeline, group, workgroups: workgroupsOf(choice) });
       onProgress?.(++timed, total);
     }
-    const times = await race(model, candidates, signal);
+    const times = choices[1] && (await race(model, candidates, signal));
     alike.set(
       keys[i]!,
-      choices.map((_, number) => times.get(number) ?? NaN),
+      choices.map((_, number) => times?.get(number) ?? NaN),
     );
   }
   const steps = program.dispatches.map(({ step }, i): TunedStep => {
@@ -262,7 +262,6 @@ async function race(
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<number, number>> {
   const least = new Map<number, number>();
-  if (candidates.size === 1) return least;
   const repeats = new Map<number, number>();
   for (let sample = 0; sample < samples; sample++) {
     for (const [number, dispatch] of candidates) {

@@ -68,6 +68,10 @@ describe('load', () => {
   it('refuses what is no artifact of this format', async () => {
     const manifest = new TextEncoder().encode(JSON.stringify({ name: 'm', target: 'c', files: [] }));
     await expect(load({ 'manifest.json': manifest })).rejects.toThrow('m is an artifact of target c');
+    const older = { name: 'm', target: 'wgsl', files: [], program: { format: 'qc-wgsl/1' } };
+    await expect(load({ 'manifest.json': new TextEncoder().encode(JSON.stringify(older)) })).rejects.toThrow(
+      'm is an artifact of target wgsl, qc-wgsl/1, not qc-wgsl/2: compile it again',
+    );
   });
 
   it('names a file that is missing', async () => {

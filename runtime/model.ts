@@ -92,12 +92,13 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
   const { program } = manifest;
   if (manifest.target !== 'wgsl' || program?.format !== 'qc-wgsl/2') {
     throw new ModelError(
-      `${manifest.name} is an artifact of target ${manifest.target}; this module runs qc-wgsl/2`,
+      `${manifest.name} is an artifact of target ${manifest.target}, ${program?.format}, not qc-wgsl/2: compile it again`,
     );
   }
   const features = options.wgslLanguageFeatures ?? browserGpu()?.wgslLanguageFeatures ?? new Set<string>();
   const packedDot = options.packedDot ?? features.has(packedFeature);
   const { fallbacks, weights } = program.files;
+  const owns = options.device === undefined;
   const device = options.device ?? (await requestDevice(program));
   try {
     checkLimits(device, program);
@@ -120,11 +121,10 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
       first(weights)!.then((packed) => inflated(packed, program.weight_bytes, weights)),
     ]);
     options.signal?.throwIfAborted();
-    const owns = options.device === undefined;
     const parts = { manifest, program, pipelines, made: new Map(made), choices };
     return new Model(device, owns, parts, bytes, images?.ImageInput);
   } catch (error) {
-    if (options.device === undefined) device.destroy();
+    if (owns) device.destroy();
     throw error;
   }
 }

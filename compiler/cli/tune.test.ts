@@ -1,5 +1,5 @@
 /** `qc tune`: an artifact compiled anew for an adapter is the same model, file for file but for its kernels, bit for bit. */
-import { cp, readFile, rm } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { qc, qcJson } from '../../fixtures/cli/run-qc.ts';
@@ -54,6 +54,22 @@ describe('qc tune', () => {
       expect(verified.json).toMatchObject({ mismatches: 0, runs: 1 });
     });
   }, 400_000);
+
+  it('asks for a new compilation of what another version wrote', async () => {
+    const older = join(folder, 'older');
+    await cp(artifact, older, { recursive: true });
+    const manifest = await manifestOf(older);
+    await writeFile(
+      join(older, 'manifest.json'),
+      JSON.stringify({ ...manifest, program: { ...(manifest.program as object), format: 'qc-wgsl/1' } }),
+    );
+    await withTestDevice(async () => {
+      const refused = await qc('tune', older);
+      expect(refused).toMatchObject({ status: 2 });
+      expect(refused.err).toContain('error[tune/format]');
+      expect(refused.err).toContain('"qc-wgsl/1", expected "qc-wgsl/2"');
+    });
+  }, 120_000);
 
   it('is for artifacts of wgsl', async () => {
     const other = join(folder, 'c');

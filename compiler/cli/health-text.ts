@@ -32,7 +32,11 @@ export function healthColumns<R>(health: HealthSummary | null, nameOf: (row: R) 
   ];
 }
 
-export function healthFacts(health: HealthSummary): (readonly [name: string, value: string])[] {
+/** `pipeline` is the one that made the program: rounding that saw the inputs of the comparison makes them no judges. */
+export function healthFacts(
+  health: HealthSummary,
+  pipeline: string,
+): (readonly [name: string, value: string])[] {
   const { samples, agreement, sqnr_db: ratio } = health;
   const [weakest] = [...health.layers].sort(weakestFirst);
   const most = health.activations.reduce((sum, { clipped }) => Math.max(sum, clipped), 0);
@@ -43,6 +47,14 @@ export function healthFacts(health: HealthSummary): (readonly [name: string, val
       'next to float',
       `${agreement.toFixed(0)} % agreement on ${samples} calibration inputs, SQNR ${ratioText(ratio)}`,
     ],
+    ...(pipeline.includes('round-gptq')
+      ? [
+          [
+            'but',
+            'weights were rounded for these very inputs: on others expect less (qc eval --data, --against)',
+          ] as const,
+        ]
+      : []),
     ...(weakest === undefined || weakest.sqnr_db === null
       ? []
       : [['weakest layer', `${weakest.name}, SQNR ${ratioText(weakest.sqnr_db)}`] as const]),

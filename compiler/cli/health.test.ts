@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { qc, qcJson } from '../../fixtures/cli/run-qc.ts';
 import { scratchFolder } from '../../fixtures/cli/small-resnet.ts';
+import { healthFacts } from './health-text.ts';
 import type { HealthSummary } from '../../runtime/manifest.ts';
 
 const shape = (name: string): string =>
@@ -70,6 +71,13 @@ describe('a healthy compilation', () => {
     expect(float).toMatchObject({ status: 2 });
     expect(float.err).toContain('was not compared with a float model');
   });
+});
+
+it('says when weights were rounded for the inputs that judge them', () => {
+  const health = { samples: 8, agreement: 100, sqnr_db: 40.4, layers: [], activations: [] };
+  const names = (pipeline: string): string[] => healthFacts(health, pipeline).map(([name]) => name);
+  expect(names('fold-batchnorm,calibrate,round-gptq,lower-to-integer')).toEqual(['next to float', 'but']);
+  expect(names('fold-batchnorm,calibrate,lower-to-integer')).toEqual(['next to float']);
 });
 
 describe('a collapse', () => {

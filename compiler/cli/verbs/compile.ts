@@ -340,7 +340,7 @@ function outcome(
       ['calibration', calibration === null ? 'none needed' : `${calibration.source}, ${calibration.method}`],
       ['preprocessing', preprocessName ?? 'none recorded'],
       ['cost', costText(costOf(layers))],
-      ...(health === undefined ? [] : healthFacts(health)),
+      ...(health === undefined ? [] : healthFacts(health, manifest.pipeline)),
       ['time', `${(milliseconds / 1000).toFixed(1)} s`],
       ['written', `${written.length} files in ${out}`],
       ...(target === 'c' ? [['build it', buildCommand(manifest.files, manifest.name, out)] as const] : []),

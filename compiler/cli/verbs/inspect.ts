@@ -50,7 +50,8 @@ async function inspect(terminal: Terminal, options: Options, path: string): Prom
   const ports = portsOf(graph);
   const operators = operatorsOf(model, graph);
   const parameters = [...graph.constants.values()].reduce((sum, { data }) => sum + data.length, 0);
-  const health = model.kind === 'artifact' ? (model.artifact.manifest.health ?? null) : null;
+  const manifest = model.kind === 'artifact' ? model.artifact.manifest : undefined;
+  const health = manifest?.health ?? null;
   const onnx = model.kind === 'onnx' ? model.imported : undefined;
   return {
     json: {
@@ -76,7 +77,7 @@ async function inspect(terminal: Terminal, options: Options, path: string): Prom
           .map(([op, count]) => `${op} ${count}`)
           .join(', '),
       ],
-      ...(health === null ? [] : healthFacts(health)),
+      ...(health === null ? [] : healthFacts(health, manifest!.pipeline)),
     ])}\n${layerTable(layers, terminal.colours, health)}${valuesText(values, options.explain === true, terminal)}`,
   };
 }

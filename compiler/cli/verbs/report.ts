@@ -80,7 +80,7 @@ async function report(terminal: Terminal, _options: CommonOptions, path: string)
             'calibration',
             `${calibration.source}, ${calibration.method}${calibration.generated ? ': drawn, so this tells little' : ''}`,
           ],
-      ...healthFacts(health),
+      ...healthFacts(health, manifest.pipeline),
       ...warnings.map((warning) => ['warning', warning] as const),
     ])}\n${table(
       layers,
